@@ -1,0 +1,118 @@
+-- enqueue: take new jobs in: ready now, or scheduled for later.
+--
+-- A repeat of the same job id changes nothing, whatever has become of the job since.
+--
+-- KEYS
+--   queue       hash    the queue's own record
+--   jobs        hash    job id -> spec
+--   ready       prefix  the ready sets, one per priority
+--   scheduled   zset    job id -> due time, ms
+--   tombs       zset    deleted job id -> when, ms
+--   unique      hash    unique key -> job id that holds it
+--   wake        list    at most one token: a waiting worker takes it
+-- ARGV
+--   now_ms      time    empty: the server's clock
+--   entries     list    per job: id, spec without its time, delay_ms ('' now, '@ms' absolute), unique key ('' none)
+-- RETURNS  {'OK', place, why, holder, ...}: one triple for each job not taken. why: DUPLICATE (the id is known),
+--          CONFLICT (holder has the unique key). {'BAD', place, what}: nothing was taken.
+-- COST     O(M log N) for M jobs
+--
+-- @include lib/queue
+-- @include lib/spec
+-- @include lib/ready
+-- @include lib/later
+-- @include lib/wake
+
+local count = (#ARGV - entries + 1) / 4
+if count > 1000 or count ~= math.floor(count) then return {'BAD', '0', 'batch'} end
+
+local ids, any_unique = {}, false
+for i = 1, count do
+  local at = entries + (i - 1) * 4
+  local delay = ARGV[at + 2]
+  if not string.find(ARGV[at + 1], '^%d[%da-j][^\n]*\n') then return {'BAD', tostring(i - 1), 'spec'} end
+  if delay ~= '' then
+    local due = tonumber(string.sub(delay, 1, 1) == '@' and string.sub(delay, 2) or delay)
+    if not due or not (due >= 0 and due < 9e15) then return {'BAD', tostring(i - 1), 'delay_ms'} end
+  end
+  if ARGV[at + 3] ~= '' then any_unique = true end
+  ids[i] = ARGV[at]
+end
+if count == 0 then return {'OK'} end
+
+local known = redis.call('HMGET', jobs, unpack(ids))
+local buried
+if redis.call('EXISTS', tombs) == 1 then buried = redis.call('ZMSCORE', tombs, unpack(ids)) end
+local q = open_queue(queue, now_ms)
+local stamp = stamp_of(q.now)
+local reply = {'OK'}
+local seen = {}
+local fields = {}
+local now_ids, now_specs, n_now = {}, {}, 0
+local later = {}
+local holders = {}
+
+local function refuse(i, why, holder)
+  local n = #reply
+  reply[n + 1], reply[n + 2], reply[n + 3] = tostring(i - 1), why, holder
+end
+
+for i = 1, count do
+  local at = entries + (i - 1) * 4
+  local id = ids[i]
+  if known[i] or seen[id] or (buried and buried[i]) then
+    refuse(i, 'DUPLICATE', id)
+  else
+    local holder
+    local key = ARGV[at + 3]
+    if any_unique and key ~= '' then
+      holder = holders[key] or redis.call('HGET', unique, key)
+      if holder and not holders[key] and redis.call('HEXISTS', jobs, holder) == 0 then holder = nil end
+    end
+    if holder then
+      refuse(i, 'CONFLICT', holder)
+    else
+      seen[id] = true
+      if key ~= '' then holders[key] = id end
+      local spec = stamp .. ARGV[at + 1]
+      fields[#fields + 1] = id
+      fields[#fields + 1] = spec
+      local delay = ARGV[at + 2]
+      local due
+      if string.sub(delay, 1, 1) == '@' then
+        due = tonumber(string.sub(delay, 2))
+      else
+        due = q.now + (tonumber(delay) or 0)
+      end
+      if due > q.now then
+        later[#later + 1] = {due, id}
+      else
+        n_now = n_now + 1
+        now_ids[n_now], now_specs[n_now] = id, spec
+      end
+    end
+  end
+end
+
+if #fields > 0 then
+  redis.call('HSET', jobs, unpack(fields))
+  if any_unique then
+    for i = 1, count do
+      local key = ARGV[entries + (i - 1) * 4 + 3]
+      if holders[key] == ids[i] then redis.call('HSET', unique, key, ids[i]) end
+    end
+  end
+  local sooner = false
+  if #later > 0 then
+    local first = earliest(scheduled)
+    for i = 1, #later do
+      if not first or later[i][1] < first then sooner = true end
+      push_scheduled(scheduled, later[i][1], later[i][2])
+    end
+  end
+  if n_now > 0 then push_ready(q, ready, now_ids, now_specs, n_now) end
+  count_move(q, 'enqueued_total', #fields / 2)
+  if n_now > 0 or sooner then wake_one(wake) end
+  close_queue(q)
+end
+return reply

@@ -1,0 +1,97 @@
+-- exchange: a worker hands in outcomes and takes new claims, in one call.
+--
+-- Due jobs are promoted and expired leases reaped on the way, a slice each, so jobs move with no other process.
+-- A repeat of the nonce is answered with the first answer: outcomes are not settled twice, the same claims are
+-- given again as long as they are still this worker's.
+--
+-- KEYS
+--   queue       hash    the queue's own record
+--   jobs        hash    job id -> spec
+--   runs        hash    job id -> run record
+--   results     hash    job id -> result, JSON
+--   history     hash    job id -> one line per run that did not complete
+--   ready       prefix  the ready sets, one per priority
+--   scheduled   zset    job id -> due time, ms
+--   retrying    zset    job id -> due time, ms
+--   running     zset    job id -> lease deadline, ms
+--   completed   zset    job id -> time of the move, ms
+--   dead        zset    job id -> time of the move, ms
+--   cancelled   zset    job id -> time of the move, ms
+--   unique      hash    unique key -> job id that holds it
+--   cancels     hash    running job asked to cancel -> when, ms
+--   waiters     hash    job id -> names of those who wait for its end
+--   done        prefix  lists of ended ids, one per waiter
+--   tombs       zset    deleted job id -> when, ms
+--   memo        string  this worker's last exchange
+--   wake        list    at most one token: a waiting worker takes it
+-- ARGV
+--   now_ms      time    empty: the server's clock
+--   worker      str     who claims
+--   nonce       str     names this call
+--   lease_ms    num     how long a claim lasts unless extended
+--   limit       int     most jobs to claim, 0 to 1000
+--   slice       int     most jobs to promote, to reap and to prune in this call
+--   tidy        int     1: prune also when no outcome is handed in
+--   keep        str     retention: '<ms> <count>' of completed and cancelled, '<ms> <count>' of dead, tombstone ms
+--   n_complete  int     how many of the outcomes are completions
+--   outcomes    list    per completion: id, token, result ('' for none); then per other outcome:
+--                       kind (retry bury snooze cancel release), id, token, delay_ms, detail (JSON)
+-- RETURNS  {'OK', now_us, next_us, first_token, {stale id, ...}, {place, '<attempt> <delivery> <lost>', ...},
+--          {id, spec, ...}}. next_us: until something is due, -1 for nothing. A stale outcome's token was old:
+--          nothing changed. The claim at place i (from 0) has token first_token + i; counts only where not 1 1 0.
+-- COST     O(M log N) for M outcomes, claims and slices
+-- FLAGS    allow-oom
+--
+-- @include lib/queue
+-- @include lib/spec
+-- @include lib/run
+-- @include lib/ready
+-- @include lib/later
+-- @include lib/wake
+-- @include lib/history
+-- @include lib/ended
+-- @include lib/due
+-- @include lib/reap
+-- @include lib/delete
+-- @include lib/settle
+-- @include lib/claim
+
+local n_outcomes = n_complete + (#ARGV - outcomes + 1 - 3 * n_complete) / 5
+if n_outcomes ~= math.floor(n_outcomes) or n_outcomes > 1000 or limit > 1000 or slice > 1000 then
+  return {'BAD', '0', 'batch'}
+end
+local keys = {
+  jobs = jobs, runs = runs, results = results, history = history, ready = ready, scheduled = scheduled,
+  retrying = retrying, running = running, completed = completed, dead = dead, cancelled = cancelled,
+  unique = unique, cancels = cancels, waiters = waiters, done = done, tombs = tombs,
+}
+local q = open_queue(queue, now_ms)
+local last = redis.call('GET', memo)
+if last and string.sub(last, 1, #nonce + 1) == nonce .. ' ' then
+  return repeat_exchange(q, keys, last)
+end
+
+local stale = {}
+settle_completed(q, keys, outcomes, n_complete, stale)
+settle_others(q, keys, outcomes + 3 * n_complete, stale)
+if n_outcomes > 0 or tidy == 1 then
+  local keep_ms, keep_count, dead_ms, dead_count, tomb_ms = string.match(keep, '^(%d+) (%d+) (%d+) (%d+) (%d+)$')
+  tomb_ms = tonumber(tomb_ms)
+  prune_set(q, keys, completed, tonumber(keep_ms), tonumber(keep_count), tomb_ms, slice)
+  prune_set(q, keys, cancelled, tonumber(keep_ms), tonumber(keep_count), tomb_ms, slice)
+  prune_set(q, keys, dead, tonumber(dead_ms), tonumber(dead_count), tomb_ms, slice)
+  prune_tombs(q, tombs, tomb_ms, slice)
+end
+reap_expired(q, keys, slice)
+promote_due(q, scheduled, ready, jobs, slice)
+promote_due(q, retrying, ready, jobs, slice)
+
+local claims, earlier = {}, {}
+local first_token = q.token + 1
+if limit > 0 and not q.paused then claim_ready(q, keys, worker, lease_ms, limit, claims, earlier) end
+if #claims == 2 * limit and limit > 0 then wake_for_rest(ready, wake) end
+if #claims > 0 or #stale > 0 or n_outcomes > 0 then
+  redis.call('SET', memo, memo_of(nonce, first_token, stale, claims), 'PX', 600000)
+end
+close_queue(q)
+return exchange_reply(q, keys, first_token, stale, claims, earlier)

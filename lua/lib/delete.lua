@@ -1,0 +1,42 @@
+-- forget_jobs(keys, ids, tombs, now): drop the records of jobs that stand in no set any more. A tombstone stays
+-- for a while where `tombs` is given, so that a late repeat of the enqueue cannot bring the job back.
+--   keys  {jobs, runs, results, history}
+local function forget_jobs(keys, ids, tombs, now)
+  redis.call('HDEL', keys.jobs, unpack(ids))
+  redis.call('HDEL', keys.runs, unpack(ids))
+  redis.call('HDEL', keys.results, unpack(ids))
+  redis.call('HDEL', keys.history, unpack(ids))
+  if tombs then
+    local members = {}
+    for i = 1, #ids do
+      members[2 * i - 1] = now
+      members[2 * i] = ids[i]
+    end
+    redis.call('ZADD', tombs, unpack(members))
+  end
+end
+
+-- prune_set(q, keys, set, keep_ms, keep_count, tomb_ms, limit): drop the oldest of a terminal set that are older
+-- than keep_ms or beyond keep_count. Returns how many, at most limit.
+local function prune_set(q, keys, set, keep_ms, keep_count, tomb_ms, limit)
+  local over = redis.call('ZCARD', set) - keep_count
+  local oldest = redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')[2]
+  if not oldest or (over <= 0 and tonumber(oldest) > q.now - keep_ms) then return 0 end
+  local ids
+  if over > 0 then
+    ids = redis.call('ZRANGE', set, 0, math.min(over, limit) - 1)
+  else
+    ids = redis.call('ZRANGE', set, '-inf', q.now - keep_ms, 'BYSCORE', 'LIMIT', 0, limit)
+  end
+  redis.call('ZREMRANGEBYRANK', set, 0, #ids - 1)
+  local young = tonumber(oldest) > q.now - tomb_ms
+  forget_jobs(keys, ids, young and keys.tombs, q.now)
+  count_move(q, 'deleted_total', #ids)
+  return #ids
+end
+
+-- prune_tombs(q, tombs, tomb_ms, limit): drop tombstones that have stood long enough.
+local function prune_tombs(q, tombs, tomb_ms, limit)
+  local old = redis.call('ZRANGE', tombs, '-inf', q.now - tomb_ms, 'BYSCORE', 'LIMIT', 0, limit)
+  if #old > 0 then redis.call('ZREMRANGEBYRANK', tombs, 0, #old - 1) end
+end
