@@ -1,0 +1,62 @@
+"""Payloads as JSON bytes: what may become one, and what may not."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import orjson
+
+from nexq.errors import InvalidPayload, PayloadTooLarge
+
+DEFAULT_LIMIT = 256 * 1024
+
+
+def dump_payload(value: Any, limit: int = DEFAULT_LIMIT) -> bytes:
+    """The value as JSON. Raises InvalidPayload for what is not JSON (NaN included), PayloadTooLarge over `limit` bytes."""
+    raw = dump_json(value, "payload")
+    if len(raw) > limit:
+        raise PayloadTooLarge(len(raw), limit)
+    return raw
+
+
+def dump_json(value: Any, what: str) -> bytes:
+    """The value as JSON; `what` names it in messages. Raises InvalidPayload."""
+    try:
+        raw = orjson.dumps(value)
+    except orjson.JSONEncodeError as error:
+        return _dump_big(value, what, error)
+    # orjson writes NaN as null, silently: look closer only where a null stands.
+    if b"null" in raw and (path := _find_nan(value, "")) is not None:
+        raise InvalidPayload(
+            f"The {what} has NaN or Infinity at {path or 'its top'}; JSON has neither.",
+            [{"pointer": path, "message": "NaN and Infinity are not JSON"}],
+        )
+    return raw
+
+
+def _dump_big(value: Any, what: str, error: Exception) -> bytes:
+    """Integers beyond 64 bits are JSON too; everything else that orjson refuses is not."""
+    if "64-bit" in str(error):
+        try:
+            return json.dumps(value, allow_nan=False, separators=(",", ":"), ensure_ascii=False).encode()
+        except (TypeError, ValueError, RecursionError) as again:
+            error = again
+    raise InvalidPayload(f"The {what} is not JSON: {error}.", [{"pointer": "", "message": str(error)}]) from None
+
+
+def _find_nan(value: Any, path: str) -> str | None:
+    if isinstance(value, float):
+        return path if math.isnan(value) or math.isinf(value) else None
+    if isinstance(value, dict):
+        pairs = ((str(k), v) for k, v in value.items())
+    elif isinstance(value, (list, tuple)):
+        pairs = ((str(i), v) for i, v in enumerate(value))
+    else:
+        return None
+    for key, item in pairs:
+        found = _find_nan(item, f"{path}/{key.replace('~', '~0').replace('/', '~1')}")
+        if found is not None:
+            return found
+    return None
