@@ -74,14 +74,7 @@ end
 local stale = {}
 settle_completed(q, keys, outcomes, n_complete, stale)
 settle_others(q, keys, outcomes + 3 * n_complete, stale)
-if n_outcomes > 0 or tidy == 1 then
-  local keep_ms, keep_count, dead_ms, dead_count, tomb_ms = string.match(keep, '^(%d+) (%d+) (%d+) (%d+) (%d+)$')
-  tomb_ms = tonumber(tomb_ms)
-  prune_set(q, keys, completed, tonumber(keep_ms), tonumber(keep_count), tomb_ms, slice)
-  prune_set(q, keys, cancelled, tonumber(keep_ms), tonumber(keep_count), tomb_ms, slice)
-  prune_set(q, keys, dead, tonumber(dead_ms), tonumber(dead_count), tomb_ms, slice)
-  prune_tombs(q, tombs, tomb_ms, slice)
-end
+if n_outcomes > 0 or tidy == 1 then prune_all(q, keys, keep, slice) end
 reap_expired(q, keys, slice)
 promote_due(q, scheduled, ready, jobs, slice)
 promote_due(q, retrying, ready, jobs, slice)

@@ -6,16 +6,16 @@
 --   paused    why and since when, JSON; absent: not paused
 --   <x>_total how many jobs made the move x since the queue was born
 
+-- clock(now_ms) -> ms with fraction. now_ms is '' for the server's clock, else a number of ms (tests).
+local function clock(now_ms)
+  if now_ms ~= '' then return tonumber(now_ms) end
+  local t = redis.call('TIME')
+  return t[1] * 1000 + t[2] / 1000
+end
+
 -- open_queue(key, now_ms) -> record {now, ready_ms, token, paused}
--- now_ms is '' for the server's clock, else a number of ms (tests).
 local function open_queue(key, now_ms)
-  local now
-  if now_ms == '' then
-    local t = redis.call('TIME')
-    now = t[1] * 1000 + t[2] / 1000
-  else
-    now = tonumber(now_ms)
-  end
+  local now = clock(now_ms)
   local saved = redis.call('HMGET', key, 'now_ms', 'ready_ms', 'token', 'paused')
   local seen = tonumber(saved[1] or 0)
   if seen > now then now = seen end

@@ -1,0 +1,56 @@
+-- revive: give an ended job (dead or cancelled) another life: ready, its attempts counted anew.
+--
+-- KEYS
+--   queue       hash    the queue's own record
+--   jobs        hash    job id -> spec
+--   runs        hash    job id -> run record
+--   ready       prefix  the ready sets, one per priority
+--   blocked     zset    job id -> enqueue time, ms
+--   scheduled   zset    job id -> due time, ms
+--   retrying    zset    job id -> due time, ms
+--   running     zset    job id -> lease deadline, ms
+--   completed   zset    job id -> time of the move, ms
+--   dead        zset    job id -> time of the move, ms
+--   cancelled   zset    job id -> time of the move, ms
+--   unique      hash    unique key -> job id that holds it
+--   wake        list    at most one token: a waiting worker takes it
+-- ARGV
+--   now_ms      time    empty: the server's clock
+--   id          str     the job
+-- RETURNS  {'OK', 'ready'}; {'NOT', state} for a job that is not dead or cancelled; {'CONFLICT', holder} while
+--          another job holds its unique key; {'GONE'}
+-- COST     O(log N)
+--
+-- @include lib/queue
+-- @include lib/spec
+-- @include lib/run
+-- @include lib/ready
+-- @include lib/wake
+-- @include lib/find
+
+local keys = {
+  blocked = blocked, scheduled = scheduled, retrying = retrying, running = running, completed = completed,
+  dead = dead, cancelled = cancelled, ready = ready,
+}
+local spec = redis.call('HGET', jobs, id)
+if not spec then return {'GONE'} end
+local state, _, set = find_job(keys, id, spec)
+if not state then return {'GONE'} end
+if state ~= 'dead' and state ~= 'cancelled' then return {'NOT', state} end
+local key = spec_unique(spec)
+local holder = key ~= '' and redis.call('HGET', unique, key)
+if holder and holder ~= id and redis.call('HEXISTS', jobs, holder) == 1 then return {'CONFLICT', holder} end
+local q = open_queue(queue, now_ms)
+redis.call('ZREM', set, id)
+local record = redis.call('HGET', runs, id)
+if record then
+  local run = read_run(record)
+  run.attempt, run.lost = 0, 0
+  redis.call('HSET', runs, id, write_run(run))
+end
+if key ~= '' then redis.call('HSET', unique, key, id) end
+push_ready(q, ready, {id}, {spec}, 1)
+count_move(q, 'revived_total', 1)
+wake_one(wake)
+close_queue(q)
+return {'OK', 'ready'}
