@@ -14,7 +14,7 @@ DEFAULT_LIMIT = 256 * 1024
 
 
 def dump_payload(value: Any, limit: int = DEFAULT_LIMIT) -> bytes:
-    """The value as JSON. Raises InvalidPayload for what is not JSON (NaN included), PayloadTooLarge over `limit` bytes."""
+    """The value as JSON. Raises InvalidPayload for what is not JSON (NaN included), PayloadTooLarge over `limit`."""
     raw = dump_json(value, "payload")
     if len(raw) > limit:
         raise PayloadTooLarge(len(raw), limit)

@@ -1,0 +1,1 @@
+"""Backends: where the jobs are kept. `connect(url)` picks one."""

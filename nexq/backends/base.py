@@ -13,7 +13,7 @@ from nexq.scripts import Script
 
 Arg: TypeAlias = str | bytes | int | float
 #: What a script returned: bytes, int, None, or a list of these.
-Reply: TypeAlias = "bytes | int | None | list[Reply]"
+Reply: TypeAlias = "bytes | int | list[Reply] | None"
 
 
 class Backend(Protocol):

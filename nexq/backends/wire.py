@@ -27,6 +27,7 @@ class Wire(asyncio.Protocol):
         self._reader = hiredis.Reader(notEnoughData=_MORE)
         self._waiting: deque[tuple[asyncio.Future[Any], float]] = deque()
         self._transport: asyncio.Transport | None = None
+        self._writer: asyncio.StreamWriter | None = None
         self._watch: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
 
@@ -39,7 +40,8 @@ class Wire(asyncio.Protocol):
         transport = cast(asyncio.Transport, connection._writer.transport)
         transport.set_protocol(wire)
         wire._transport = transport
-        # redis-py's connection object must not close the transport when it is collected.
+        # Both would close the transport when collected; redis-py's object shall not, the writer lives as long as we.
+        wire._writer = connection._writer
         connection._reader = connection._writer = None
         return wire
 

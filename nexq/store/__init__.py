@@ -1,0 +1,47 @@
+"""The store: the verbs (`Moves`), the reads (`Views`) and the register (`Members`) of one namespace."""
+
+from __future__ import annotations
+
+from nexq.backends.base import Backend
+from nexq.keys import check_namespace
+from nexq.store.members import Members
+from nexq.store.moves import Claim, Entry, Exchanged, Keep, Moves, Refused
+from nexq.store.views import Directory, QueueView, Views, WorkerView
+
+__all__ = [
+    "Claim",
+    "Directory",
+    "Entry",
+    "Exchanged",
+    "Keep",
+    "Members",
+    "Moves",
+    "QueueView",
+    "Refused",
+    "Store",
+    "Views",
+    "WorkerView",
+]
+
+
+class Store:
+    """Everything that can be done with, and seen of, the jobs of one namespace on one backend."""
+
+    def __init__(self, backend: Backend, namespace: str = "nexq", *, now_ms: str = "") -> None:
+        self.backend = backend
+        self.namespace = check_namespace(namespace)
+        self.moves = Moves(backend, namespace, now_ms=now_ms)
+        self.views = Views(backend, namespace, now_ms=now_ms)
+        self.members = Members(backend, namespace, now_ms=now_ms)
+
+    def clone(self) -> Store:
+        """The same store over connections of its own, for another event loop."""
+        return Store(self.backend.clone(), self.namespace, now_ms=self.moves.now_ms)
+
+    def set_clock(self, now_ms: str) -> None:
+        """Use a virtual clock (Unix ms as text) instead of the server's; '' goes back to it."""
+        self.moves.now_ms = self.views.now_ms = self.members.now_ms = now_ms
+
+    async def aclose(self) -> None:
+        """Close the backend."""
+        await self.backend.aclose()

@@ -1,0 +1,36 @@
+"""What belongs to no queue: the workers' signs of life, the list of queues, the handlers that are known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from nexq.backends.base import Arg, Backend
+from nexq.keys import SYSTEM_TAG, system_keys
+from nexq.scripts import load
+
+
+class Members:
+    """The register of one namespace on one backend."""
+
+    def __init__(self, backend: Backend, namespace: str = "nexq", *, now_ms: str = "") -> None:
+        self.backend = backend
+        self.namespace = namespace
+        self.now_ms = now_ms
+
+    async def register(self, queue: str = "", handlers: Mapping[str, bytes] | None = None) -> None:
+        """Note a queue, and handlers with what is known of them (JSON)."""
+        args: list[Arg] = [queue]
+        for name, about in (handlers or {}).items():
+            args += (name, about)
+        await self._run("register", *args)
+
+    async def beat(self, worker: str, ttl_ms: float, info: bytes) -> float:
+        """Say that a worker lives, for ttl_ms from now; 0: it leaves. Returns the server's time in ms."""
+        reply = await self._run("beat", worker, ttl_ms, info)
+        return float(reply[1]) / 1000
+
+    async def _run(self, name: str, *args: Arg) -> list[Any]:
+        script = load(name)
+        keys = script.bind_keys(system_keys(self.namespace))
+        return cast("list[Any]", await self.backend.run(script, SYSTEM_TAG, keys, (self.now_ms, *args)))

@@ -1,0 +1,245 @@
+"""The moves: one method per script that changes a queue. Each is atomic and may be repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, cast
+
+from nexq.backends.base import Arg, Backend, Reply
+from nexq.errors import InvalidJob, JobNotFound, NexqError, OutcomeUnknown, UniqueConflict
+from nexq.keys import queue_keys
+from nexq.scripts import Script, load
+from nexq.states import JobState
+
+#: A late repeat of an enqueue is recognised for this long after the job was deleted; patience must be shorter.
+TOMB_MS = 60_000
+BATCH = 500
+
+
+class Entry(NamedTuple):
+    """One job to enqueue. `spec`: Spec.pack(). `delay`: '' now, ms from now, or '@<Unix ms>'."""
+
+    id: str
+    spec: bytes
+    delay: str = ""
+    unique: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A job that was not taken: its id is known, or `holder` has its unique key."""
+
+    place: int
+    why: str
+    holder: str
+
+
+class Claim:
+    """A job handed to this worker. `counts`: '<attempt> <delivery> <lost>' of one that ran before, else b''."""
+
+    __slots__ = ("counts", "id", "spec", "token")
+
+    def __init__(self, id: bytes, spec: bytes, token: int, counts: bytes = b"") -> None:
+        self.id = id
+        self.spec = spec
+        self.token = token
+        self.counts = counts
+
+
+@dataclass(slots=True)
+class Exchanged:
+    """The answer to an exchange. `next_s`: seconds until something is due, None for nothing."""
+
+    now_ms: float
+    next_s: float | None
+    stale: list[bytes]
+    claims: list[Claim]
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """How long, and how many at most, ended jobs are kept per queue. Completed and cancelled share a rule."""
+
+    completed_s: float = 86_400.0
+    completed_count: int = 100_000
+    dead_s: float = 180 * 86_400.0
+    dead_count: int = 100_000
+
+    def pack(self) -> str:
+        """The rule as the scripts read it."""
+        return (
+            f"{self.completed_s * 1000:.0f} {self.completed_count} {self.dead_s * 1000:.0f} {self.dead_count} {TOMB_MS}"
+        )
+
+
+class Moves:
+    """The moves of the jobs of one namespace on one backend."""
+
+    def __init__(self, backend: Backend, namespace: str = "nexq", *, now_ms: str = "") -> None:
+        self.backend = backend
+        self.namespace = namespace
+        #: Empty: the server's clock. Tests give a virtual one.
+        self.now_ms = now_ms
+        self._bound: dict[tuple[str, str, str], tuple[Script, list[str]]] = {}
+
+    async def enqueue(self, queue: str, entries: Sequence[Entry]) -> list[Refused]:
+        """Take jobs in, at most 1,000; a repeat of an id changes nothing. Returns those not taken."""
+        script, keys = self._bind("enqueue", queue)
+        args: list[Arg] = [self.now_ms]
+        for entry in entries:
+            args += entry
+        try:
+            reply = cast("list[Any]", await self.backend.run(script, queue, keys, args))
+        except OutcomeUnknown as error:
+            raise OutcomeUnknown("enqueue", [e.id for e in entries], str(error)) from None
+        if reply[0] == b"BAD":
+            raise InvalidJob(f"Entry {reply[1].decode()} has a bad {reply[2].decode()}.")
+        if len(reply) == 1:
+            return []
+        return [
+            Refused(int(reply[i]), reply[i + 1].decode(), reply[i + 2].decode()) for i in range(1, len(reply), 3)
+        ]
+
+    async def exchange(
+        self,
+        queue: str,
+        worker: str,
+        nonce: str,
+        *,
+        lease_ms: float,
+        limit: int,
+        slice: int = 100,
+        tidy: bool = False,
+        keep: str = "",
+        completed: Sequence[Arg] = (),
+        others: Sequence[Arg] = (),
+    ) -> Exchanged:
+        """Hand in outcomes and take claims (lua/exchange.lua).
+
+        `completed`: flat id, token, result; `others`: flat kind, id, token, delay_ms, detail.
+        """
+        script, keys = self._bind("exchange", queue, memo=worker)
+        args: list[Arg] = [
+            self.now_ms,
+            worker,
+            nonce,
+            lease_ms,
+            limit,
+            slice,
+            1 if tidy else 0,
+            keep or _KEEP,
+            len(completed) // 3,
+            *completed,
+            *others,
+        ]
+        reply = cast("list[Any]", await self.backend.run(script, queue, keys, args))
+        if reply[0] != b"OK":
+            raise NexqError(f"exchange refused: {reply!r}")
+        _, now_us, next_us, token, stale, earlier, flat = reply
+        places = iter(range(token, token + len(flat) // 2))
+        it = iter(flat)
+        claims = [Claim(id, spec, t) for id, spec, t in zip(it, it, places, strict=False)]
+        for i in range(0, len(earlier), 2):
+            claims[int(earlier[i])].counts = earlier[i + 1]
+        return Exchanged(now_us / 1000, None if next_us < 0 else next_us / 1e6, stale, claims)
+
+    async def extend(
+        self, queue: str, claims: Sequence[tuple[bytes, int]], lease_ms: float
+    ) -> tuple[list[bytes], list[bytes]]:
+        """Renew leases. Returns (ids whose claim was lost, ids asked to cancel)."""
+        script, keys = self._bind("extend", queue)
+        lost: list[bytes] = []
+        stop: list[bytes] = []
+        for i in range(0, len(claims), BATCH):
+            args: list[Arg] = [self.now_ms, lease_ms]
+            for claim in claims[i : i + BATCH]:
+                args += claim
+            reply = cast("list[Any]", await self.backend.run(script, queue, keys, args))
+            lost += reply[1]
+            stop += reply[2]
+        return lost, stop
+
+    async def cancel(self, queue: str, id: str) -> JobState:
+        """End a job: CANCELLED at once, or RUNNING when its worker was told, or the state in which it had ended.
+
+        Raises JobNotFound.
+        """
+        reply = await self._run("cancel", queue, id)
+        _found(reply, id, queue)
+        return JobState(reply[1].decode())
+
+    async def run_now(self, queue: str, id: str) -> tuple[bool, JobState]:
+        """Make a job that is due later ready. Returns (whether it is ready now, its state). Raises JobNotFound."""
+        return self._moved(await self._run("run_now", queue, id), id, queue)
+
+    async def revive(self, queue: str, id: str) -> tuple[bool, JobState]:
+        """Give a dead or cancelled job another life. Returns (whether it did, its state).
+
+        Raises JobNotFound, UniqueConflict.
+        """
+        reply = await self._run("revive", queue, id)
+        if reply[0] == b"CONFLICT":
+            raise UniqueConflict("", reply[1].decode())
+        return self._moved(reply, id, queue)
+
+    async def reprioritize(self, queue: str, id: str, priority: int) -> tuple[bool, JobState]:
+        """Change a job's priority. Returns (whether it could, its state). Raises JobNotFound."""
+        return self._moved(await self._run("reprioritize", queue, id, str(priority)), id, queue)
+
+    async def delete(self, queue: str, id: str) -> bool:
+        """Drop a job and its records; False for a running one. Raises JobNotFound."""
+        reply = await self._run("delete", queue, id)
+        _found(reply, id, queue)
+        return bool(reply[0] == b"OK")
+
+    async def purge(self, queue: str, state: JobState, limit: int = BATCH) -> int:
+        """Drop at most `limit` jobs of one state, oldest first. Returns how many."""
+        reply = await self._run("purge", queue, state.value, limit)
+        if reply[0] != b"OK":
+            raise InvalidJob(f"Jobs in state {state.value!r} cannot be purged.")
+        return int(reply[1])
+
+    async def pause(self, queue: str, reason: bytes) -> None:
+        """Stop handing out a queue's jobs. `reason`: JSON; b'' resumes."""
+        await self._run("pause", queue, reason)
+
+    async def tidy(self, queue: str, keep: str = "", slice: int = 500) -> tuple[int, int, int]:
+        """Promote, reap and prune a slice each. Returns how many of each."""
+        reply = await self._run("tidy", queue, slice, keep or _KEEP)
+        return reply[1], reply[2], reply[3]
+
+    async def watch(self, queue: str, id: str, waiter: str) -> JobState:
+        """Ask to be told of a job's end on list `done:<waiter>`, unless it has ended. Raises JobNotFound."""
+        script, keys = self._bind("watch", queue)
+        reply = cast("list[Any]", await self.backend.run(script, queue, keys, (id, waiter)))
+        _found(reply, id, queue)
+        return JobState(reply[1].decode())
+
+    async def _run(self, name: str, queue: str, *args: Arg) -> list[Any]:
+        script, keys = self._bind(name, queue)
+        reply: Reply = await self.backend.run(script, queue, keys, (self.now_ms, *args))
+        return cast("list[Any]", reply)
+
+    def _bind(self, name: str, queue: str, memo: str = "") -> tuple[Script, list[str]]:
+        """The script and its keys for a queue; `memo` names the worker whose memo is meant."""
+        bound = self._bound.get((name, queue, memo))
+        if bound is None:
+            script = load(name)
+            named = queue_keys(self.namespace, queue)
+            if memo:
+                named = {**named, "memo": named["memo"] + memo}
+            bound = self._bound[name, queue, memo] = (script, list(script.bind_keys(named)))
+        return bound
+
+    def _moved(self, reply: list[Any], id: str, queue: str) -> tuple[bool, JobState]:
+        _found(reply, id, queue)
+        return reply[0] == b"OK", JobState(reply[1].decode())
+
+
+_KEEP = Keep().pack()
+
+
+def _found(reply: list[Any], id: str, queue: str) -> None:
+    if reply[0] == b"GONE":
+        raise JobNotFound(id, queue)

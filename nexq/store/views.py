@@ -1,0 +1,189 @@
+"""The views: what can be seen of the jobs. Reads are scripts too, bounded and read-only."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import orjson
+
+from nexq.backends.base import Backend
+from nexq.errors import JobNotFound
+from nexq.job import Attempt, JobRecord, Run, Spec
+from nexq.keys import queue_keys, system_keys
+from nexq.scripts import load
+from nexq.states import JobState
+
+
+@dataclass(frozen=True, slots=True)
+class QueueView:
+    """A queue at one moment."""
+
+    name: str
+    now_ms: float
+    counts: dict[JobState, int]
+    #: Age of the oldest ready job, seconds; None when none is ready.
+    lag_s: float | None
+    #: Why it is paused and since when; None when it is not.
+    paused: dict[str, Any] | None
+    #: Moves since the queue was born: enqueued, completed, dead, …
+    totals: dict[str, int]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The view as JSON-able data."""
+        return {
+            "name": self.name,
+            "counts": {s.value: n for s, n in self.counts.items()},
+            "lag_s": self.lag_s,
+            "paused": self.paused,
+            "totals": self.totals,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerView:
+    """A worker as it told of itself."""
+
+    id: str
+    alive: bool
+    alive_until_ms: float
+    info: dict[str, Any]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The view as JSON-able data."""
+        return {"id": self.id, "alive": self.alive, "alive_until_ms": self.alive_until_ms, **self.info}
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """What a namespace knows: queues, workers (newest sign of life first), handlers with what they published."""
+
+    now_ms: float
+    queues: list[str] = field(default_factory=list)
+    workers: list[WorkerView] = field(default_factory=list)
+    handlers: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+class Views:
+    """The reads of one namespace on one backend."""
+
+    def __init__(self, backend: Backend, namespace: str = "nexq", *, now_ms: str = "") -> None:
+        self.backend = backend
+        self.namespace = namespace
+        self.now_ms = now_ms
+
+    async def get(self, queue: str, id: str) -> JobRecord:
+        """One job. Raises JobNotFound."""
+        record = (await self.get_many(queue, [id]))[0]
+        if record is None:
+            raise JobNotFound(id, queue)
+        return record
+
+    async def get_many(self, queue: str, ids: Sequence[str]) -> list[JobRecord | None]:
+        """Jobs by id, at most 1,000, at the same places; None for one that is not there."""
+        if not ids:
+            return []
+        script = load("get")
+        keys = script.bind_keys(queue_keys(self.namespace, queue))
+        reply = cast("list[Any]", await self.backend.run(script, queue, keys, list(ids)))
+        return [None if row is None else _record(id, queue, row) for id, row in zip(ids, reply, strict=True)]
+
+    async def page(
+        self,
+        queue: str,
+        state: JobState,
+        *,
+        limit: int = 50,
+        newest: bool = True,
+        after: tuple[str, str] = ("", ""),
+        priority: int | None = None,
+    ) -> list[tuple[str, str]]:
+        """(id, score) pairs of one state, from the pair `after` on. Ready jobs: of one priority."""
+        script = load("page")
+        named = queue_keys(self.namespace, queue)
+        key = named["ready"] + str(priority) if state is JobState.READY else named[state.value]
+        args = (limit, 1 if newest else 0, *after)
+        reply = cast("list[bytes]", await self.backend.run(script, queue, (key,), args))
+        it = iter(reply)
+        return [(id.decode(), score.decode()) for id, score in zip(it, it, strict=True)]
+
+    async def walk(self, queue: str, state: JobState, *, newest: bool = True) -> AsyncIterator[JobRecord]:
+        """The jobs of one state, page by page. Ready jobs: highest priority first, each oldest first."""
+        ready = state is JobState.READY
+        for priority in range(9, -1, -1) if ready else (None,):
+            after = ("", "")
+            while True:
+                pairs = await self.page(
+                    queue, state, limit=100, newest=newest and not ready, after=after, priority=priority
+                )
+                for record in await self.get_many(queue, [id for id, _ in pairs]):
+                    if record is not None:
+                        yield record
+                if len(pairs) < 100:
+                    break
+                after = pairs[-1]
+
+    async def queue(self, queue: str) -> QueueView:
+        """A queue's counts and record."""
+        script = load("counts")
+        keys = script.bind_keys(queue_keys(self.namespace, queue))
+        reply = cast("list[Any]", await self.backend.run(script, queue, keys, (self.now_ms,)))
+        now_us, flat, fields, oldest = reply
+        record = {fields[i].decode(): fields[i + 1] for i in range(0, len(fields), 2)}
+        paused = orjson.loads(record["paused"]) if "paused" in record else None
+        if paused is not None:
+            paused["since_ms"] = int(record.get("paused_ms", 0))
+        return QueueView(
+            name=queue,
+            now_ms=now_us / 1000,
+            counts={JobState(flat[i].decode()): flat[i + 1] for i in range(0, len(flat), 2)},
+            lag_s=max(0.0, (now_us / 1000 - float(oldest)) / 1000) if oldest else None,
+            paused=paused,
+            totals={k.removesuffix("_total"): int(v) for k, v in record.items() if k.endswith("_total")},
+        )
+
+    async def directory(self) -> Directory:
+        """The queues, workers and handlers that are known."""
+        script = load("directory")
+        keys = script.bind_keys(system_keys(self.namespace))
+        reply = cast("list[Any]", await self.backend.run(script, "_", keys, (self.now_ms,)))
+        now_us, queues, workers, handlers = reply
+        now_ms = now_us / 1000
+        return Directory(
+            now_ms=now_ms,
+            queues=sorted(q.decode() for q in queues),
+            workers=[
+                WorkerView(
+                    workers[i].decode(),
+                    float(workers[i + 1]) > now_ms,
+                    float(workers[i + 1]),
+                    orjson.loads(workers[i + 2]),
+                )
+                for i in range(0, len(workers), 3)
+            ],
+            handlers={handlers[i].decode(): orjson.loads(handlers[i + 1]) for i in range(0, len(handlers), 2)},
+        )
+
+    async def find(self, id: str, queues: Sequence[str] | None = None) -> JobRecord:
+        """A job whose queue is not known: asks each queue. Raises JobNotFound."""
+        for queue in queues if queues is not None else (await self.directory()).queues:
+            record = (await self.get_many(queue, [id]))[0]
+            if record is not None:
+                return record
+        raise JobNotFound(id, "any")
+
+
+def _record(id: str, queue: str, row: list[Any]) -> JobRecord:
+    state, score, spec, run, history, result, mark = row
+    return JobRecord(
+        id=id,
+        queue=queue,
+        state=JobState(state.decode()),
+        score_ms=float(score),
+        spec=Spec.unpack(spec),
+        run=Run.unpack(run),
+        attempts=tuple(Attempt.unpack(line) for line in history.split(b"\n")) if history else (),
+        result=result or None,
+        cancel_requested=bool(mark),
+    )
