@@ -1,0 +1,141 @@
+"""A subject is the floor, nexq or a peer: an adapter run in its own virtualenv, spoken to by JSON."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.peers.install import VENVS, is_installed
+
+ROOT = Path(__file__).resolve().parents[2]
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+class SubjectError(Exception):
+    """An adapter failed; the text says how."""
+
+
+class WorkerProcess:
+    """A running worker and all its children (they share its session)."""
+
+    def __init__(self, command: list[str], env: dict[str, str]) -> None:
+        self.spawned = time.time()
+        self.log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
+        self.process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=env,
+            stdout=self.log,
+            stderr=self.log,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def cpu(self) -> float:
+        """Processor seconds of the whole session so far: /proc/PID/stat, but each process's own part to the ns."""
+        total = 0.0
+        for entry in os.scandir("/proc"):
+            if entry.name.isdigit():
+                with contextlib.suppress(OSError):
+                    fields = Path(entry.path, "stat").read_text().rpartition(")")[2].split()
+                    if int(fields[3]) == self.process.pid:
+                        own = time.clock_gettime((~int(entry.name) << 3) | 2)  # the clock of clock_getcpuclockid(3)
+                        total += own + (int(fields[13]) + int(fields[14])) / TICK
+        return total
+
+    def peak_mib(self) -> float:
+        """Largest resident size of the main process, MiB."""
+        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+        return 0.0
+
+    def output(self) -> str:
+        """The last lines it wrote."""
+        self.log.seek(0)
+        return "\n".join(self.log.read().decode(errors="replace").splitlines()[-12:])
+
+    def check(self) -> None:
+        """Raise when it has ended."""
+        if self.process.poll() is not None:
+            raise SubjectError(f"worker ended with {self.process.returncode}:\n{self.output()}")
+
+    def stop(self) -> None:
+        """End it: a polite signal, then the whole session."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(3)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(10)
+        self.log.close()
+
+
+class Subject:
+    """One column of the comparison: ``name`` or ``name:variant``."""
+
+    def __init__(self, spec: str) -> None:
+        self.spec = spec
+        self.name, _, self.variant = spec.partition(":")
+        self.home = VENVS / self.name
+        if self.name == "floor":
+            self.command = [sys.executable, "-m", "benchmarks.floor"]
+        elif self.name == "nexq":
+            self.command = [sys.executable, "-m", "benchmarks.peers.nexq"]
+        elif (ROOT / "benchmarks" / "peers" / f"{self.name}.mjs").exists():
+            self.command = [shutil.which("node") or "node", str(ROOT / "benchmarks" / "peers" / f"{self.name}.mjs")]
+        else:
+            self.command = [str(self.home / "bin" / "python"), "-m", f"benchmarks.peers.{self.name}"]
+        self._described: dict[str, Any] | None = None
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it can run here."""
+        return self.name in ("floor", "nexq") or is_installed(self.name)
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What the adapter says of itself."""
+        if self._described is None:
+            self._described = self._call(["describe"], self._env("redis://127.0.0.1:1/0", 1), 60)
+        return self._described
+
+    def jobs(self, wanted: int) -> int:
+        """How many jobs to give it: a slow peer names a lower number."""
+        return min(wanted, int(self.about.get("jobs", wanted)))
+
+    def _env(self, url: str, jobs: int) -> dict[str, str]:
+        env = {
+            key: value for key, value in os.environ.items() if not key.startswith(("BENCH_", "NEXQ_", "VIRTUAL_ENV"))
+        }
+        env |= {"PYTHONPATH": str(ROOT), "BENCH_URL": url, "BENCH_JOBS": str(jobs), "BENCH_VARIANT": self.variant}
+        return env | {"BENCH_HOME": str(self.home), "NEXQ_URL": url}
+
+    def _call(self, args: list[str], env: dict[str, str], timeout: float) -> dict[str, Any]:
+        command = self.command + args
+        done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=timeout, check=False)
+        lines = done.stdout.strip().splitlines()
+        if done.returncode != 0 or not lines:
+            raise SubjectError(f"{self.spec} {args[0]} ended with {done.returncode}:\n{done.stderr[-1500:]}")
+        answer: dict[str, Any] = json.loads(lines[-1])
+        return answer
+
+    def produce(
+        self, role: str, url: str, jobs: int, count: int | None = None, start: int = 0, sent: Path | None = None
+    ) -> dict[str, Any]:
+        """Enqueue in a process of its own, and wait for it. ``jobs`` is the size of the journals."""
+        args = [role, "--start", str(start), "--count", str(jobs - start if count is None else count)]
+        return self._call(args + (["--sent", str(sent)] if sent else []), self._env(url, jobs), 600)
+
+    def start_worker(self, url: str, jobs: int, journal: Path, key: str = "worker") -> WorkerProcess:
+        """Start a worker that marks the journal."""
+        command = [part.replace("{url}", url) for part in self.about[key]]
+        return WorkerProcess(command, self._env(url, jobs) | {"BENCH_JOURNAL": str(journal)})

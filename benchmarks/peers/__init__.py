@@ -1,0 +1,1 @@
+"""One small adapter per peer, run as a subprocess in the peer's own virtualenv."""
