@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from nexq.ids import decode7
+from nexq.payload import loads
 from nexq.states import JobState
 
 #: How often a job's worker may die before the job is buried as `worker_lost`, beyond its attempts.
@@ -179,13 +180,3 @@ class JobRecord:
         elif self.state.ended:
             out["ended_ms"] = self.score_ms
         return out
-
-
-def loads(raw: bytes) -> Any:
-    """JSON with integers of any size."""
-    try:
-        return orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        import json
-
-        return json.loads(raw)

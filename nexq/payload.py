@@ -28,12 +28,27 @@ def dump_json(value: Any, what: str) -> bytes:
     except orjson.JSONEncodeError as error:
         return _dump_big(value, what, error)
     # orjson writes NaN as null, silently: look closer only where a null stands.
-    if b"null" in raw and (path := _find_nan(value, "")) is not None:
+    if b"null" in raw:
+        refuse_nan(value, what)
+    return raw
+
+
+def refuse_nan(value: Any, what: str) -> None:
+    """Raise InvalidPayload for a value with NaN or Infinity in it."""
+    path = _find_nan(value, "")
+    if path is not None:
         raise InvalidPayload(
             f"The {what} has NaN or Infinity at {path or 'its top'}; JSON has neither.",
             [{"pointer": path, "message": "NaN and Infinity are not JSON"}],
         )
-    return raw
+
+
+def loads(raw: bytes) -> Any:
+    """JSON with integers of any size."""
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return json.loads(raw)
 
 
 def _dump_big(value: Any, what: str, error: Exception) -> bytes:

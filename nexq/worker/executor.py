@@ -1,0 +1,210 @@
+"""The executor runs one job and decides its outcome. It never sees the store."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+import traceback
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from functools import partial
+from typing import Any
+
+import orjson
+
+from nexq.depends import Context, JobInfo
+from nexq.errors import InvalidPayload
+from nexq.job import Spec
+from nexq.outcome import DONE, Bury, Cancel, Control, Outcome, Snooze
+from nexq.payload import dump_json
+from nexq.registry import HandlerSpec, Registry
+from nexq.worker.inject import Injector
+from nexq.worker.processes import ChildKilled, ProcessPool
+from nexq.worker.running import Running
+
+log = logging.getLogger("nexq.job")
+
+#: A type that this worker does not know is offered again after this long, to another worker or a newer deploy.
+UNKNOWN_TYPE_DELAY_S = 5.0
+TRACEBACK_BYTES = 16_384
+
+
+class TimedOut(Exception):
+    """The handler did not end within its timeout."""
+
+
+class Executor:
+    """Runs handlers: async ones on the loop, sync ones in threads, `process` ones in killable children."""
+
+    def __init__(self, registry: Registry, concurrency: int) -> None:
+        self._handlers = {h.name.encode(): h for h in registry}
+        self._threads = ThreadPoolExecutor(max_workers=concurrency, thread_name_prefix="nexq-job")
+        self._processes = ProcessPool()
+        self._injector = Injector()
+
+    async def run(self, running: Running) -> Outcome:
+        """Run the job; whatever happens becomes an Outcome."""
+        raw = running.claim.spec
+        # The short form of the spec (nexq.job.Spec), read in place: this is the hot path.
+        options: dict[str, Any] | None = None
+        if raw[8] < 97:
+            name, payload = raw[9:].split(b"\n", 1)
+        else:
+            spec = Spec.unpack(raw)
+            name, payload, options = spec.type.encode(), spec.payload, spec.options
+        handler = self._handlers.get(name)
+        if handler is None:
+            return _unknown_type(name)
+        timeout_s = handler.timeout_s
+        if options:
+            timeout_s = options.get("timeout_s", timeout_s)
+        try:
+            kwargs = handler.signature.parse(payload)
+            if handler.mode == "async" and timeout_s is None and not handler.signature.injects:
+                value = await handler.fn(**kwargs)
+            else:
+                value = await self._run_fully(handler, running, kwargs, timeout_s, options)
+            if value is None:
+                return DONE
+            if isinstance(value, Control):
+                return _controlled(value)
+            return Outcome("complete", dump_json(value, "result"))
+        except asyncio.CancelledError:
+            return self._stopped(running)
+        except BaseException as error:
+            if running.stop:
+                return self._stopped(running)
+            if isinstance(error, (KeyboardInterrupt, SystemExit)):
+                error = RuntimeError(f"the handler raised {type(error).__name__}")
+            return _failed(handler, running, error, options)
+
+    async def aclose(self) -> None:
+        """Close worker-scoped dependencies, end the children and let the threads go."""
+        await self._injector.aclose()
+        await self._processes.aclose()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _run_fully(
+        self,
+        handler: HandlerSpec,
+        running: Running,
+        kwargs: dict[str, Any],
+        timeout_s: float | None,
+        options: dict[str, Any] | None,
+    ) -> Any:
+        """Run with timeout, context and dependencies."""
+        context = _context(handler, running, timeout_s, options)
+        deadline = asyncio.timeout(timeout_s)
+        try:
+            async with deadline, contextlib.AsyncExitStack() as stack:
+                if handler.mode == "process":
+                    return await self._processes.run(handler, kwargs, context)
+                if handler.signature.injects:
+                    kwargs |= await self._injector.resolve(handler.signature.injects, context, stack)
+                if handler.mode == "async":
+                    return await handler.fn(**kwargs)
+                return await self._in_thread(partial(handler.fn, **kwargs), running)
+        except TimeoutError as error:
+            if deadline.expired():
+                running.cancelled.set()
+                raise TimedOut(f"no end within {timeout_s:g} s") from error
+            raise
+
+    async def _in_thread(self, call: Callable[[], Any], running: Running) -> Any:
+        """Call in a thread. A thread cannot be killed: on timeout its job is settled while it runs on."""
+        loop = asyncio.get_running_loop()
+        future = loop.run_in_executor(self._threads, copy_context().run, call)
+        while True:
+            try:
+                return await asyncio.shield(future)
+            except asyncio.CancelledError:
+                # Asked to stop: the handler sees ctx.cancelled and may still end in its own way.
+                if future.done() or running.stop != "cancel":
+                    raise
+                running.cancelled.set()
+
+    def _stopped(self, running: Running) -> Outcome:
+        if running.stop == "cancel":
+            return Outcome("cancel", detail=b'{"type":"Cancelled","message":"asked to cancel while running"}')
+        if running.stop == "lost":
+            return Outcome("release")
+        return Outcome("release", detail=b'{"type":"Shutdown","message":"the worker stopped; given back"}')
+
+
+def _context(
+    handler: HandlerSpec, running: Running, timeout_s: float | None, options: dict[str, Any] | None
+) -> Context:
+    claim = running.claim
+    spec = Spec.unpack(claim.spec)
+    attempt, delivery = _counts(claim.counts)
+    info = JobInfo(claim.id.decode(), spec.type, running.queue, spec.priority, spec.enqueued_ms)
+    extra = {"job_id": info.id, "job_type": info.type, "attempt": attempt}
+    return Context(
+        job=info,
+        attempt=attempt,
+        max_attempts=_max_attempts(handler, options),
+        delivery=delivery,
+        token=claim.token,
+        deadline=None if timeout_s is None else time.time() + timeout_s,
+        log=logging.LoggerAdapter(log, extra),
+        _cancelled=running.cancelled,
+    )
+
+
+def _counts(counts: bytes) -> tuple[int, int]:
+    """(attempt, delivery) of a claim."""
+    if not counts:
+        return 1, 1
+    attempt, delivery, _ = counts.split(b" ")
+    return int(attempt), int(delivery)
+
+
+def _max_attempts(handler: HandlerSpec, options: dict[str, Any] | None) -> int:
+    return int((options or {}).get("max_attempts", handler.retry.max_attempts))
+
+
+def _unknown_type(name: bytes) -> Outcome:
+    text = f"no handler for {name.decode()!r} in this worker; given back"
+    detail = orjson.dumps({"type": "UnknownHandler", "message": text})
+    return Outcome("release", delay_s=UNKNOWN_TYPE_DELAY_S, detail=detail)
+
+
+def _controlled(value: Control) -> Outcome:
+    if isinstance(value, Snooze):
+        return Outcome("snooze", delay_s=max(0.0, float(value.delay)))
+    if isinstance(value, Cancel):
+        return Outcome("cancel", detail=orjson.dumps({"type": "Cancel", "message": value.reason}))
+    reason = value.reason if isinstance(value, Bury) else ""
+    return Outcome("bury", detail=orjson.dumps({"type": "Bury", "message": reason}))
+
+
+def _failed(
+    handler: HandlerSpec, running: Running, error: BaseException, options: dict[str, Any] | None
+) -> Outcome:
+    """Retry or bury, by the handler's policy."""
+    attempt, _ = _counts(running.claim.counts)
+    detail = _describe(error)
+    if isinstance(error, (InvalidPayload, ChildKilled)) and not isinstance(error, ChildKilled):
+        return Outcome("bury", detail=detail)
+    # A timeout and a killed child are reasons to retry unless the policy names its errors.
+    known = TimeoutError() if isinstance(error, (TimedOut, ChildKilled)) else error
+    if handler.retry.allows(known, attempt, _max_attempts(handler, options)):
+        return Outcome("retry", delay_s=handler.retry.wait_s(attempt), detail=detail)
+    return Outcome("bury", detail=detail)
+
+
+def _describe(error: BaseException) -> bytes:
+    """The error as JSON for the job's history: type, message, traceback (its end, when it is long)."""
+    kind = getattr(error, "remote_type", type(error).__name__)
+    trace = getattr(error, "remote_traceback", None)
+    if trace is None:
+        trace = "".join(traceback.format_exception(error))
+    record = {"type": kind, "message": str(error)[:4096], "traceback": trace[-TRACEBACK_BYTES:]}
+    try:
+        return orjson.dumps(record)
+    except orjson.JSONEncodeError:
+        clean = {k: v.encode("utf-8", "backslashreplace").decode() for k, v in record.items()}
+        return orjson.dumps(clean)
