@@ -39,12 +39,17 @@ def parse_path(url: str) -> tuple[Path, dict[str, str]]:
 class EmbeddedBackend(RedisBackend):
     """A backend on the server of a folder. It joins at the first connection and leaves with `aclose`."""
 
-    def __init__(self, url: str = f"embedded://{DEFAULT_PATH}", *, patience_s: float = 30.0) -> None:
+    def __init__(
+        self, url: str = f"embedded://{DEFAULT_PATH}", *, patience_s: float = 30.0, call_timeout_s: float = 5.0
+    ) -> None:
         path, options = parse_path(url)
         self._embedded_url = url
         self._server = EmbeddedServer(path, options.get("fsync", FSYNC[0]))
         super().__init__(
-            f"unix://{quote(self._server.socket_path)}", patience_s=patience_s, before_connect=self._bring_up
+            f"unix://{quote(self._server.socket_path)}",
+            patience_s=patience_s,
+            call_timeout_s=call_timeout_s,
+            before_connect=self._bring_up,
         )
 
     @property
@@ -55,7 +60,7 @@ class EmbeddedBackend(RedisBackend):
     def clone(self) -> EmbeddedBackend:
         """Another use of the same folder, also if the working directory has changed since."""
         url = f"embedded://{quote(str(self._server.path))}?fsync={self._server.fsync}"
-        return EmbeddedBackend(url, patience_s=self._patience_s)
+        return EmbeddedBackend(url, patience_s=self._patience_s, call_timeout_s=self._call_timeout_s)
 
     async def aclose(self) -> None:
         """Close the connections, then let the server go."""
