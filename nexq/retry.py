@@ -57,4 +57,10 @@ class Retry:
     def allows(self, error: BaseException, attempt: int, max_attempts: int | None = None) -> bool:
         """Whether a job that failed with `error` in attempt number `attempt` is tried again."""
         most = self.max_attempts if max_attempts is None else max_attempts
-        return attempt < most and isinstance(error, self.on) and not isinstance(error, self.except_)
+        return attempt < most and _is_a(error, self.on) and not _is_a(error, self.except_)
+
+
+def _is_a(error: BaseException, kinds: tuple[type[BaseException], ...]) -> bool:
+    """isinstance, also for an error that came from a child process and is known by the names of its classes."""
+    names: list[str] | None = getattr(error, "remote_bases", None)
+    return isinstance(error, kinds) if names is None else any(k.__name__ in names for k in kinds)

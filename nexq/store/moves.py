@@ -97,9 +97,7 @@ class Moves:
             raise InvalidJob(f"Entry {reply[1].decode()} has a bad {reply[2].decode()}.")
         if len(reply) == 1:
             return []
-        return [
-            Refused(int(reply[i]), reply[i + 1].decode(), reply[i + 2].decode()) for i in range(1, len(reply), 3)
-        ]
+        return [Refused(int(reply[i]), reply[i + 1].decode(), reply[i + 2].decode()) for i in range(1, len(reply), 3)]
 
     async def exchange(
         self,
@@ -203,6 +201,11 @@ class Moves:
     async def pause(self, queue: str, reason: bytes) -> None:
         """Stop handing out a queue's jobs. `reason`: JSON; b'' resumes."""
         await self._run("pause", queue, reason)
+
+    async def wake(self, queue: str) -> None:
+        """Wake one waiting worker."""
+        script, keys = self._bind("wake", queue)
+        await self.backend.run(script, queue, keys, ())
 
     async def tidy(self, queue: str, keep: str = "", slice: int = 500) -> tuple[int, int, int]:
         """Promote, reap and prune a slice each. Returns how many of each."""

@@ -181,13 +181,11 @@ def _controlled(value: Control) -> Outcome:
     return Outcome("bury", detail=orjson.dumps({"type": "Bury", "message": reason}))
 
 
-def _failed(
-    handler: HandlerSpec, running: Running, error: BaseException, options: dict[str, Any] | None
-) -> Outcome:
+def _failed(handler: HandlerSpec, running: Running, error: BaseException, options: dict[str, Any] | None) -> Outcome:
     """Retry or bury, by the handler's policy."""
     attempt, _ = _counts(running.claim.counts)
     detail = _describe(error)
-    if isinstance(error, (InvalidPayload, ChildKilled)) and not isinstance(error, ChildKilled):
+    if isinstance(error, InvalidPayload):
         return Outcome("bury", detail=detail)
     # A timeout and a killed child are reasons to retry unless the policy names its errors.
     known = TimeoutError() if isinstance(error, (TimedOut, ChildKilled)) else error

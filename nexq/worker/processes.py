@@ -34,7 +34,7 @@ class RemoteError(Exception):
         super().__init__(message)
         self.remote_type = kind
         self.remote_traceback = trace
-        self.bases = bases
+        self.remote_bases = bases
 
 
 class ChildKilled(Exception):
@@ -90,7 +90,7 @@ class _Child:
         loop = asyncio.get_running_loop()
         answered = loop.create_future()
         fd = self._pipe.fileno()
-        loop.add_reader(fd, lambda: answered.done() or answered.set_result(None))
+        loop.add_reader(fd, _wake, answered)
         try:
             self._pipe.send_bytes(orjson.dumps(request))
             await answered
@@ -123,6 +123,11 @@ def kwargs_as_json(handler: HandlerSpec, kwargs: dict[str, Any]) -> Any:
     return loads(handler.signature.pack((), kwargs, limit=1 << 40))
 
 
+def _wake(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
 def _serve(pipe: Connection, path: list[str]) -> None:
     """The child's loop: one request, one reply, until the pipe closes."""
     os.setsid()
@@ -136,7 +141,7 @@ def _serve(pipe: Connection, path: list[str]) -> None:
             return
         try:
             value = _call(request)
-            reply = {"value": dump_json(value, "result").decode()}
+            reply: dict[str, Any] = {"value": dump_json(value, "result").decode()}
         except BaseException as error:
             bases = [k.__name__ for k in type(error).__mro__]
             trace = "".join(traceback.format_exception(error))

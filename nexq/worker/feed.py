@@ -1,0 +1,180 @@
+"""One queue's feed: hands in outcomes and takes claims, in one exchange after the other.
+
+While an exchange is under way jobs go on running and their outcomes gather, so batches grow with the load by
+themselves. A lost answer is asked for again with the same nonce; the script answers a repeat with the first answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from nexq.backends.base import Arg
+from nexq.backoff import Backoff
+from nexq.errors import BackendError
+from nexq.outcome import Outcome
+from nexq.store import Exchanged, Store
+from nexq.store.moves import Claim
+from nexq.worker.settings import WorkerSettings
+
+log = logging.getLogger("nexq.worker")
+
+#: Most claims or outcomes in one exchange.
+BATCH = 500
+#: An idle worker looks for itself this often, should a wake-up have been lost.
+LOOK_S = 60.0
+#: Prefetch no more than what would be started within this time.
+AHEAD_S = 0.005
+
+
+class Slots(Protocol):
+    """Where a feed's claims go: the worker's slots."""
+
+    def reserve(self, ahead: int) -> int:
+        """Take this feed's share of the free slots, and up to `ahead` more jobs, for claims to come."""
+        ...
+
+    def release(self, reserved: int) -> None:
+        """Give back what was reserved: the claims have come."""
+        ...
+
+    def start(self, feed: Feed, claim: Claim) -> None:
+        """Start a claimed job, or keep it until a slot is free."""
+        ...
+
+
+class Feed:
+    """The feed of one queue."""
+
+    def __init__(self, store: Store, queue: str, settings: WorkerSettings, slots: Slots) -> None:
+        self.queue = queue
+        self._moves = store.moves
+        self._settings = settings
+        self._slots = slots
+        self._keep = settings.keep.pack()
+        self._completed: list[Arg] = []
+        self._others: list[Arg] = []
+        self._outcomes = 0
+        self._kick = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+        self._look = True
+        self._more = False
+        self._looks = 0
+        self._rate = 0.0
+        self._marked = time.monotonic()
+        self._loop = asyncio.get_running_loop()
+        #: False: hand in outcomes, take no claims.
+        self.claiming = True
+        self.closing = False
+        #: Whether the last look found nothing and nothing has happened since.
+        self.idle = False
+        self.last_ok_mono = time.monotonic()
+
+    def look(self) -> None:
+        """Something may be ready: look as soon as a slot is free."""
+        self._look = True
+        self.idle = False
+        self._kick.set()
+
+    def slot_freed(self) -> None:
+        """A slot is free again: go on, if there was more than the slots could take."""
+        if self._more or self._look:
+            self._kick.set()
+
+    def settle(self, claim: Claim, outcome: Outcome) -> None:
+        """Hand an outcome in with the next exchange."""
+        if outcome.kind == "complete":
+            self._completed += (claim.id, claim.token, outcome.result)
+        else:
+            self._others += (outcome.kind, claim.id, claim.token, outcome.delay_s * 1000, outcome.detail)
+        self._outcomes += 1
+        self._kick.set()
+
+    def close(self) -> None:
+        """End once every outcome is handed in."""
+        self.closing = True
+        self._kick.set()
+
+    async def run(self, on_stale: Callable[[bytes], None]) -> None:
+        """Exchange until closed. `on_stale` is called with the id of each outcome that came too late."""
+        try:
+            while True:
+                limit = self._limit()
+                if self._outcomes == 0 and limit == 0:
+                    if self.closing:
+                        return
+                    self._kick.clear()
+                    await self._kick.wait()
+                    continue
+                await self._exchange(limit, on_stale)
+        finally:
+            if self._timer is not None:
+                self._timer.cancel()
+
+    def _limit(self) -> int:
+        """How many jobs to claim now: 0 where nothing calls for a look."""
+        if not self.claiming or not (self._look or self._more or self._outcomes):
+            return 0
+        return self._slots.reserve(min(self._settings.concurrency, int(self._rate * AHEAD_S)))
+
+    async def _exchange(self, limit: int, on_stale: Callable[[bytes], None]) -> None:
+        completed, others, n = self._take_outcomes()
+        # The flags are read for this exchange; what happens while it is under way sets them anew.
+        self._look = False
+        self._looks += 1
+        nonce = secrets.token_hex(8)
+        backoff = Backoff(cap_s=0.5)
+        while True:
+            try:
+                reply = await self._moves.exchange(
+                    self.queue,
+                    self._settings.id,
+                    nonce,
+                    lease_ms=self._settings.lease_s * 1000,
+                    limit=limit,
+                    tidy=self._looks % 5 == 1,
+                    keep=self._keep,
+                    completed=completed,
+                    others=others,
+                )
+                break
+            except BackendError as error:
+                # Outcomes are never dropped: the same call goes out again until it is answered.
+                log.warning("queue %r: %s", self.queue, error)
+                await asyncio.sleep(backoff.next_s())
+        self._slots.release(limit)
+        self._note(reply, limit, n)
+        for claim in reply.claims:
+            if claim.spec:
+                self._slots.start(self, claim)
+        for id in reply.stale:
+            on_stale(id)
+
+    def _take_outcomes(self) -> tuple[list[Arg], list[Arg], int]:
+        completed, others = self._completed[: 3 * BATCH], self._others[: 5 * BATCH]
+        del self._completed[: 3 * BATCH], self._others[: 5 * BATCH]
+        taken = len(completed) // 3 + len(others) // 5
+        self._outcomes -= taken
+        return completed, others, taken
+
+    def _note(self, reply: Exchanged, limit: int, outcomes: int) -> None:
+        now = self.last_ok_mono = time.monotonic()
+        elapsed_s = max(1e-6, now - self._marked)
+        self._marked = now
+        self._rate += 0.3 * (outcomes / elapsed_s - self._rate)
+        if limit:
+            self._more = len(reply.claims) == limit
+            self.idle = not reply.claims
+        wait_s = LOOK_S if reply.next_s is None else min(LOOK_S, reply.next_s)
+        if self._timer is not None:
+            self._timer.cancel()
+        if not self._more:
+            self._timer = self._loop.call_later(wait_s, self.look)
+
+    def stats(self) -> dict[str, Any]:
+        """Figures for the heartbeat."""
+        return {"rate": round(self._rate, 1), "idle": self.idle}

@@ -1,0 +1,145 @@
+"""The heartbeat: a thread with an event loop and connections of its own.
+
+It renews the leases of all claims in one call per queue, says that the worker lives, and listens for orders, so a
+handler that blocks the worker's loop does not lose leases.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+import orjson
+
+from nexq.backoff import Backoff
+from nexq.errors import BackendError
+from nexq.keys import worker_control_keys
+from nexq.store import Store
+from nexq.worker.running import Stop
+from nexq.worker.settings import WorkerSettings
+
+log = logging.getLogger("nexq.worker")
+
+#: An idle worker says that it lives this often, and counts as alive for TTL_S after.
+IDLE_BEAT_S = 30.0
+TTL_S = 75.0
+LISTEN_S = 30.0
+
+
+class Heartbeat:
+    """Keeps a worker's claims and its sign of life fresh.
+
+    claims()       the claims to renew: queue -> [(id, token, monotonic time of the claim)]
+    info()         what the worker tells of itself, JSON-able
+    on_stop(id, why)    called in the heartbeat's thread for a claim that was lost or shall be cancelled
+    on_order(text)      called in the heartbeat's thread for any other order
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        settings: WorkerSettings,
+        *,
+        claims: Callable[[], dict[str, list[tuple[bytes, int, float]]]],
+        info: Callable[[], dict[str, object]],
+        on_stop: Callable[[bytes, Stop], None],
+        on_order: Callable[[str], None],
+    ) -> None:
+        self._origin = store
+        self._settings = settings
+        self._claims = claims
+        self._info = info
+        self._on_stop = on_stop
+        self._on_order = on_order
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping: asyncio.Event | None = None
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._main, name="nexq-heartbeat", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+        self._ready.wait(5.0)
+
+    def stop(self) -> None:
+        """Say that the worker leaves, and end the thread."""
+        if self._loop is not None and self._stopping is not None:
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._stopping.set)
+        self._thread.join(5.0)
+
+    def _main(self) -> None:
+        try:
+            asyncio.run(self._run())
+        except Exception:
+            log.exception("the heartbeat died")
+
+    async def _run(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stopping = asyncio.Event()
+        store = self._origin.clone()
+        self._ready.set()
+        listener = asyncio.create_task(self._listen(store))
+        try:
+            await self._beat(store)
+        finally:
+            listener.cancel()
+            with contextlib.suppress(asyncio.CancelledError, Exception):
+                await listener
+            with contextlib.suppress(BackendError, TimeoutError):
+                await asyncio.wait_for(store.members.beat(self._settings.id, 0, b"{}"), 2.0)
+            await store.aclose()
+
+    async def _beat(self, store: Store) -> None:
+        """Every third of a lease: renew what is older than that; tell of oneself when there is news or time."""
+        assert self._stopping is not None
+        tick_s = self._settings.lease_s / 3
+        told_at, told = 0.0, None
+        while True:
+            started = time.monotonic()
+            claims = self._claims()
+            try:
+                for queue, held in claims.items():
+                    await self._extend(store, queue, [(id, t) for id, t, at in held if started - at > tick_s / 2])
+                info = orjson.dumps(self._info())
+                busy = any(claims.values())
+                if started - told_at >= (min(IDLE_BEAT_S, 2 * tick_s) if busy or info != told else IDLE_BEAT_S):
+                    await store.members.beat(self._settings.id, TTL_S * 1000, info)
+                    told_at, told = started, info
+            except BackendError as error:
+                log.warning("heartbeat: %s", error)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), max(0.05, tick_s - (time.monotonic() - started)))
+            if self._stopping.is_set():
+                return
+
+    async def _extend(self, store: Store, queue: str, claims: list[tuple[bytes, int]]) -> None:
+        if not claims:
+            return
+        lost, stop = await store.moves.extend(queue, claims, self._settings.lease_s * 1000)
+        for id in lost:
+            self._on_stop(id, "lost")
+        for id in stop:
+            self._on_stop(id, "cancel")
+
+    async def _listen(self, store: Store) -> None:
+        keys = worker_control_keys(store.namespace, list(self._settings.queues), self._settings.id)
+        backoff = Backoff(cap_s=1.0)
+        while True:
+            try:
+                order = await store.backend.wait(keys, LISTEN_S)
+            except BackendError:
+                await asyncio.sleep(backoff.next_s())
+                continue
+            backoff.reset()
+            if order is None:
+                continue
+            text = order[1].decode()
+            if text.startswith("cancel "):
+                self._on_stop(text.split(" ")[1].encode(), "cancel")
+            else:
+                self._on_order(text)
