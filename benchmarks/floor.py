@@ -57,14 +57,15 @@ async def handle(payload: dict[str, Any]) -> None:
     mark(payload["n"])
 
 
-class Floor(base.Adapter):
+class Peer(base.Adapter):
     """The least Lua, called by redis-py."""
 
     def describe(self) -> dict[str, Any]:
         """See the base."""
         return {
-            "worker": [sys.executable, "-m", "benchmarks.floor", "worker"],
+            "worker": [sys.executable, "-m", "benchmarks.peers", "floor", "worker"],
             "left": [["ZCARD", KEYS[0]], ["ZCARD", KEYS[2]]],
+            "factor": 5,
             "note": "no queue: the least Lua, ack + claim of 100 in one call; nothing kept",
             "versions": base.versions("redis", "hiredis"),
         }
@@ -119,7 +120,3 @@ class Floor(base.Adapter):
                 timeout = max(0.0, float(first) / 1000 - time.time()) if first else None
                 if wake in (await asyncio.wait([wake], timeout=timeout))[0]:
                     wake = None
-
-
-if __name__ == "__main__":
-    base.main(Floor())

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from benchmarks.peers.install import VENVS, is_installed
 
 ROOT = Path(__file__).resolve().parents[2]
 TICK = os.sysconf("SC_CLK_TCK")
+OURS = ("floor", "nexq")
+"""These run in the interpreter that runs the benchmarks."""
 
 
 class SubjectError(Exception):
@@ -38,24 +41,33 @@ class WorkerProcess:
             start_new_session=True,
         )
 
-    def cpu(self) -> float:
-        """Processor seconds of the whole session so far: /proc/PID/stat, but each process's own part to the ns."""
-        total = 0.0
+    def session(self) -> Iterator[tuple[int, list[str]]]:
+        """Its living processes: pid and the fields of /proc/PID/stat from the third on."""
         for entry in os.scandir("/proc"):
             if entry.name.isdigit():
                 with contextlib.suppress(OSError):
                     fields = Path(entry.path, "stat").read_text().rpartition(")")[2].split()
                     if int(fields[3]) == self.process.pid:
-                        own = time.clock_gettime((~int(entry.name) << 3) | 2)  # the clock of clock_getcpuclockid(3)
-                        total += own + (int(fields[13]) + int(fields[14])) / TICK
+                        yield int(entry.name), fields
+
+    def cpu(self) -> float:
+        """Processor seconds of the session so far: as /proc/PID/stat has it, but each process's own part to the ns."""
+        total = 0.0
+        for pid, fields in self.session():
+            with contextlib.suppress(OSError):
+                own = time.clock_gettime((~pid << 3) | 2)  # the clock of clock_getcpuclockid(3)
+                total += own + (int(fields[13]) + int(fields[14])) / TICK
         return total
 
     def peak_mib(self) -> float:
-        """Largest resident size of the main process, MiB."""
-        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) / 1024
-        return 0.0
+        """Largest resident size of its largest process, MiB."""
+        peak = 0.0
+        for pid, _ in self.session():
+            with contextlib.suppress(OSError):
+                for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+                    if line.startswith("VmHWM:"):
+                        peak = max(peak, int(line.split()[1]) / 1024)
+        return peak
 
     def output(self) -> str:
         """The last lines it wrote."""
@@ -86,20 +98,18 @@ class Subject:
         self.spec = spec
         self.name, _, self.variant = spec.partition(":")
         self.home = VENVS / self.name
-        if self.name == "floor":
-            self.command = [sys.executable, "-m", "benchmarks.floor"]
-        elif self.name == "nexq":
-            self.command = [sys.executable, "-m", "benchmarks.peers.nexq"]
-        elif (ROOT / "benchmarks" / "peers" / f"{self.name}.mjs").exists():
-            self.command = [shutil.which("node") or "node", str(ROOT / "benchmarks" / "peers" / f"{self.name}.mjs")]
+        script = ROOT / "benchmarks" / "peers" / f"{self.name}.mjs"
+        if script.exists():
+            self.command = [shutil.which("node") or "node", str(script)]
         else:
-            self.command = [str(self.home / "bin" / "python"), "-m", f"benchmarks.peers.{self.name}"]
+            python = sys.executable if self.name in OURS else str(self.home / "bin" / "python")
+            self.command = [python, "-m", "benchmarks.peers", self.name]
         self._described: dict[str, Any] | None = None
 
     @property
     def is_there(self) -> bool:
         """Whether it can run here."""
-        return self.name in ("floor", "nexq") or is_installed(self.name)
+        return self.name in OURS or is_installed(self.name)
 
     @property
     def about(self) -> dict[str, Any]:
@@ -109,8 +119,8 @@ class Subject:
         return self._described
 
     def jobs(self, wanted: int) -> int:
-        """How many jobs to give it: a slow peer names a lower number."""
-        return min(wanted, int(self.about.get("jobs", wanted)))
+        """How many jobs to drain: a slow peer names a lower number, the floor a factor."""
+        return min(wanted * int(self.about.get("factor", 1)), int(self.about.get("jobs", wanted * 10)))
 
     def _env(self, url: str, jobs: int) -> dict[str, str]:
         env = {

@@ -53,7 +53,3 @@ class Peer(base.Adapter):
     async def enqueue_at(self, n: int, due: float) -> None:
         """See the base."""
         await self.pool.enqueue_job("send_email", base.TO, n, _defer_until=datetime.fromtimestamp(due, UTC))
-
-
-if __name__ == "__main__":
-    base.main(Peer())

@@ -1,7 +1,7 @@
 """What every adapter shares: the journal of what ran, and the roles a subprocess can play.
 
-Only the standard library is used here: this runs in each peer's own virtualenv. An adapter is a module with one
-``Adapter`` (or ``SyncAdapter``) and ``main(adapter)``; the roles are
+Only the standard library is used here: this runs in each peer's own virtualenv. An adapter is a module with a
+class ``Peer``, an ``Adapter`` or a ``SyncAdapter``; the roles are
 
 - ``describe``: how to start a worker, what the server must have none of when all is acknowledged, versions, notes
 - ``one``: enqueue jobs one by one, each awaited · ``tasks``: from 100 concurrent tasks · ``bulk``: the batch call

@@ -1,4 +1,4 @@
-"""Celery: lists. Ten threads (a little faster than prefork with one process), prefetch 128; ``results``: kept in Redis."""
+"""Celery: lists. Ten threads (faster than prefork with one process), prefetch 128; ``results``: kept in Redis."""
 
 import sys
 from collections.abc import Sequence
@@ -60,7 +60,3 @@ class Peer(base.SyncAdapter):
     def enqueue_at(self, n: int, due: float) -> None:
         """See the base."""
         send_email.apply_async((base.TO, n), eta=datetime.fromtimestamp(due, UTC))
-
-
-if __name__ == "__main__":
-    base.main(Peer())

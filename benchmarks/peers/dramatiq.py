@@ -44,7 +44,3 @@ class Peer(base.SyncAdapter):
     def enqueue_at(self, n: int, due: float) -> None:
         """See the base."""
         send_email.send_with_options(args=(base.TO, n), delay=math.ceil((due - time.time()) * 1000))
-
-
-if __name__ == "__main__":
-    base.main(Peer())

@@ -39,7 +39,3 @@ class Peer(base.SyncAdapter):
     def enqueue_at(self, n: int, due: float) -> None:
         """See the base."""
         send_email.schedule((base.TO, n), eta=datetime.fromtimestamp(due))
-
-
-if __name__ == "__main__":
-    base.main(Peer())

@@ -1,4 +1,4 @@
-"""Make a virtualenv (or a Node folder) for each peer of peers.txt: ``python -m benchmarks.peers.install [name ...]``."""
+"""Make a virtualenv (or a Node folder) for each peer: ``python -m benchmarks.peers.install [name ...]``."""
 
 import shutil
 import subprocess

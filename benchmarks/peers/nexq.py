@@ -53,7 +53,3 @@ class Peer(base.Adapter):
     async def enqueue_at(self, n: int, due: float) -> None:
         """See the base."""
         await send_email.options(run_at=datetime.fromtimestamp(due, UTC)).enqueue(to=base.TO, n=n)
-
-
-if __name__ == "__main__":
-    base.main(Peer())

@@ -29,7 +29,7 @@ class Peer(base.Adapter):
     def describe(self) -> dict[str, Any]:
         """See the base."""
         return {
-            "worker": [sys.executable, "-m", "benchmarks.peers.repid", "worker"],
+            "worker": [sys.executable, "-m", "benchmarks.peers", "repid", "worker"],
             "left": [["STREAM", "repid:default", "repid:default:group"]],
             "note": "batch_size 100, concurrency 100; no results, no delays; entries stay in the stream",
             "delayed": False,
@@ -54,7 +54,3 @@ class Peer(base.Adapter):
         """See the base."""
         async with app.servers.default.connection():
             await app.run_worker(tasks_limit=base.CONCURRENCY)
-
-
-if __name__ == "__main__":
-    base.main(Peer())

@@ -49,7 +49,3 @@ class Peer(base.SyncAdapter):
     def enqueue_at(self, n: int, due: float) -> None:
         """See the base."""
         queue.enqueue_at(datetime.fromtimestamp(due, UTC), SEND, base.TO, n)
-
-
-if __name__ == "__main__":
-    base.main(Peer())

@@ -48,7 +48,3 @@ class Peer(base.Adapter):
     async def enqueue_at(self, n: int, due: float) -> None:
         """See the base."""
         await queue.enqueue("send_email", to=base.TO, n=n, scheduled=math.ceil(due))
-
-
-if __name__ == "__main__":
-    base.main(Peer())

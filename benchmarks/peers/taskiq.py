@@ -19,7 +19,7 @@ source = ListRedisScheduleSource(base.URL)
 scheduler = TaskiqScheduler(broker, [source])
 
 
-@broker.task
+@broker.task(task_name="send_email")
 async def send_email(to: str, n: int) -> None:
     """The no-op job."""
     mark(n)
@@ -61,7 +61,3 @@ class Peer(base.Adapter):
     async def enqueue_at(self, n: int, due: float) -> None:
         """See the base."""
         await send_email.schedule_by_time(source, datetime.fromtimestamp(due, UTC), base.TO, n)
-
-
-if __name__ == "__main__":
-    base.main(Peer())
