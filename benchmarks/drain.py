@@ -16,8 +16,8 @@ def drain(subject: Subject, options: Options, processes: int) -> Measures:
     """
     jobs = subject.jobs(options.jobs)
     with Server(options.program) as server, crew(subject, server, jobs) as band:
+        empty = server.memory()
         subject.produce("bulk", server.url, jobs)
-        stored = server.memory()
         before = server.usage()
         for _ in range(processes):
             band.start()
@@ -38,7 +38,7 @@ def drain(subject: Subject, options: Options, processes: int) -> Measures:
             "reads": (after["reads"] - before["reads"]) / jobs,
             "commands": (after["commands"] - before["commands"]) / jobs,
             "peak_mib": peak,
-            "kept_bytes": (server.memory() - stored) / jobs,
+            "kept_bytes": (server.memory() - empty) / jobs,
         }
 
 
