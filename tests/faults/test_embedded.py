@@ -7,63 +7,30 @@ import os
 import random
 import signal
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
-import redis
 
-from nexq.backends.embedded import EmbeddedBackend, parse_path
+from nexq.backends.embedded import EmbeddedBackend
 from nexq.backends.embedded_server import EmbeddedServer
-from nexq.errors import BackendUnavailable, ConfigError
-from tests.support.embedded_procs import User, living, none_living, wait_until
+from nexq.errors import BackendUnavailable
+from tests.support.embedded_procs import (
+    GONE_S,
+    User,
+    client,
+    living,
+    none_living,
+    server_pid,
+    users_of,
+    value_after_rejoin,
+    wait_until,
+)
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="who lives is read from /proc")
-
-GONE_S = 2.0
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    """A store's folder. Whatever a test did, nothing may be left of it, nor may it have needed a hand."""
-    path = tmp_path / "store"
-    yield path
-    try:
-        wait_until(lambda: none_living(path), GONE_S)
-    finally:
-        for pids in living(path).values():
-            for pid in pids:
-                os.kill(pid, signal.SIGKILL)
-
-
-def client(server: EmbeddedServer) -> redis.Redis:
-    return redis.Redis(unix_socket_path=server.socket_path)
-
-
-def server_pid(folder: Path) -> int:
-    """The one server. Fails when there are more, or not exactly one watcher."""
-    alive = wait_until(lambda: (a := living(folder)) and len(a["server"]) == len(a["watcher"]) == 1 and a)
-    assert isinstance(alive, dict)
-    return alive["server"][0]
-
-
-def users_of(folder: Path, count: int, fsync: str = "everysec") -> list[User]:
-    """Users that have joined, one after the other."""
-    users = [User(folder, fsync) for _ in range(count)]
-    return [user.join() for user in users]
-
-
-def value_after_rejoin(folder: Path, key: str) -> bytes | None:
-    server = EmbeddedServer.join(folder)
-    try:
-        with client(server) as connection:
-            return connection.get(key)  # type: ignore[return-value]
-    finally:
-        server.leave()
+pytest_plugins = ["tests.support.embedded_procs"]
 
 
 def test_eight_at_once_share_one_server(folder: Path) -> None:
@@ -224,45 +191,6 @@ def test_threads_share_one_registration(folder: Path) -> None:
         joined[0].ensure()
 
 
-def test_spellings_of_one_path(folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "link").symlink_to(folder)
-    spellings: list[str | Path] = [folder, tmp_path / "link", "store", "./store/../link/."]
-    users = [User(spelling, cwd=tmp_path).join() for spelling in spellings]
-    server_pid(folder)
-    assert [user.do("call INCR n") for user in users] == [":1", ":2", ":3", ":4"]
-    for user in users:
-        user.end()
-
-
-def test_long_path(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    deep = folder.joinpath(*["d" * 60] * 5)
-    one, two = users_of(deep, 2)
-    assert one.do("call INCR n") == ":1"
-    assert two.do("call INCR n") == ":2"
-    server_pid(deep)
-    one.end()
-    two.end()
-    wait_until(lambda: none_living(deep), GONE_S)
-    assert value_after_rejoin(deep, "n") == b"2"
-    wait_until(lambda: none_living(deep), GONE_S)
-
-
-def test_folder_deleted_under_its_users(folder: Path) -> None:
-    """They begin anew, together, and nothing of the old store stays behind."""
-    one, two = users_of(folder, 2)
-    os.rename(folder, folder.with_name("away"))
-    one.do("ensure")
-    two.do("ensure")
-    server_pid(folder)
-    one.do("call SET k v")
-    assert two.do("call GET k") == "$1"
-    wait_until(lambda: none_living(folder.with_name("away")), GONE_S)
-    one.end()
-    two.end()
-
-
 def test_strictest_fsync_holds(folder: Path) -> None:
     easy = EmbeddedServer.join(folder)
     strict = EmbeddedServer.join(folder, "always")
@@ -271,26 +199,6 @@ def test_strictest_fsync_holds(folder: Path) -> None:
         assert connection.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
     easy.leave()
     strict.leave()
-
-
-def test_path_that_cannot_be_used(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    for path in (tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(
-            ConfigError, match=r"it is a file, or a part of it is\. Expected: a folder .* Give another path"
-        ):
-            EmbeddedServer.join(path)
-    with pytest.raises(
-        ConfigError, match=r"^embedded:///proc/nexq cannot be used: No such file or directory\. Expected"
-    ):
-        EmbeddedServer.join("/proc/nexq")
-
-
-def test_server_that_does_not_start_is_quoted(folder: Path) -> None:
-    (folder / "appendonlydir").mkdir(parents=True)
-    (folder / "appendonlydir" / "appendonly.aof.manifest").write_text("nonsense\n")
-    with pytest.raises(BackendUnavailable, match=r"is not running .*\n(.*\n)*.*nonsense"):
-        EmbeddedServer.join(folder)
 
 
 def test_torture(folder: Path) -> None:
@@ -350,18 +258,3 @@ def test_backend_survives_its_server(folder: Path) -> None:
         await other.aclose()
 
     asyncio.run(use())
-
-
-def test_urls() -> None:
-    assert parse_path("embedded://") == (Path(".nexq"), {})
-    assert parse_path("embedded://.nexq") == (Path(".nexq"), {})
-    assert parse_path("embedded:///var/lib/x?fsync=always") == (Path("/var/lib/x"), {"fsync": "always"})
-    assert parse_path("embedded://a%20b%3F") == (Path("a b?"), {})
-    assert parse_path("embedded://~/x") == (Path.home() / "x", {})
-    for url, why in {
-        "embedded://x?fsnyc=no": "no option is called 'fsnyc'. Known: fsync",
-        "embedded://x?fsync=never": "fsync is 'never'; expected everysec or always",
-        "redis://x": "expected embedded://PATH",
-    }.items():
-        with pytest.raises(ConfigError, match=why.replace("?", r"\?")):
-            parse_path(url)

@@ -1,4 +1,4 @@
-"""Start, tell and kill processes that use an embedded server, and see which of them live."""
+"""Start, tell and kill processes that use an embedded server, and see which of them live. A pytest plugin, too."""
 
 from __future__ import annotations
 
@@ -8,11 +8,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+import pytest
+import redis
+
+from nexq.backends.embedded_server import EmbeddedServer
+
 T = TypeVar("T")
+GONE_S = 2.0
 _SCRIPT = Path(__file__).with_name("embedded_user.py")
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -107,3 +113,42 @@ def living(folder: Path) -> dict[str, list[int]]:
 def none_living(folder: Path) -> bool:
     """Whether no watcher and no server is left."""
     return not any(living(folder).values())
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """A store's folder. Whatever a test did, nothing may be left of it, nor may it have needed a hand."""
+    path = tmp_path / "store"
+    yield path
+    try:
+        wait_until(lambda: none_living(path), GONE_S)
+    finally:
+        for pids in living(path).values():
+            for pid in pids:
+                os.kill(pid, signal.SIGKILL)
+
+
+def client(server: EmbeddedServer) -> redis.Redis:
+    return redis.Redis(unix_socket_path=server.socket_path)
+
+
+def server_pid(folder: Path) -> int:
+    """The one server. Fails when there are more, or not exactly one watcher."""
+    alive = wait_until(lambda: (a := living(folder)) and len(a["server"]) == len(a["watcher"]) == 1 and a)
+    assert isinstance(alive, dict)
+    return alive["server"][0]
+
+
+def users_of(folder: Path, count: int, fsync: str = "everysec") -> list[User]:
+    """Users that have joined, one after the other."""
+    users = [User(folder, fsync) for _ in range(count)]
+    return [user.join() for user in users]
+
+
+def value_after_rejoin(folder: Path, key: str) -> bytes | None:
+    server = EmbeddedServer.join(folder)
+    try:
+        with client(server) as connection:
+            return connection.get(key)  # type: ignore[return-value]
+    finally:
+        server.leave()
