@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 import orjson
+from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from nexq.errors import InvalidPayload, PayloadTooLarge
 
@@ -24,8 +25,8 @@ def dump_payload(value: Any, limit: int = DEFAULT_LIMIT) -> bytes:
 def dump_json(value: Any, what: str) -> bytes:
     """The value as JSON; `what` names it in messages. Raises InvalidPayload."""
     try:
-        raw = orjson.dumps(value)
-    except orjson.JSONEncodeError as error:
+        raw = orjson.dumps(value, default=to_jsonable_python)
+    except (orjson.JSONEncodeError, PydanticSerializationError) as error:
         return _dump_big(value, what, error)
     # orjson writes NaN as null, silently: look closer only where a null stands.
     if b"null" in raw:

@@ -43,6 +43,8 @@ class Signature:
                 kind = Any if annotation is parameter.empty else annotation
                 fields[parameter.name] = kind if parameter.default is parameter.empty else NotRequired[kind]
         self._adapter = _adapter(what, fields, open_ended)
+        self._fn = fn
+        self._returns: TypeAdapter[Any] | None = None
         validator = self._adapter.validator
         self._validate_json = validator.validate_json
         self._validate_python = validator.validate_python
@@ -84,6 +86,17 @@ class Signature:
     def json_schema(self) -> dict[str, Any]:
         """The payload's JSON Schema."""
         return self._adapter.json_schema()
+
+    def read_result(self, raw: bytes | None) -> Any:
+        """A stored result as the annotated return type, plain data where that is not possible."""
+        if self._returns is None:
+            self._returns = _return_adapter(self._fn)
+        if raw is None:
+            return None
+        try:
+            return self._returns.validate_json(raw)
+        except ValidationError:
+            return loads(raw)
 
     def _single(self, value: Any) -> dict[str, Any]:
         if value is None and not self.names:
@@ -144,3 +157,10 @@ def _adapter(what: str, fields: dict[str, Any], open_ended: bool) -> TypeAdapter
             f"{what}: a parameter's type cannot be made from JSON ({str(error).splitlines()[0]}). "
             "Use types that pydantic knows, or Depends for what is not payload."
         ) from None
+
+
+def _return_adapter(fn: Callable[..., Any]) -> TypeAdapter[Any]:
+    try:
+        return TypeAdapter(get_type_hints(fn).get("return", Any))
+    except (NameError, TypeError, PydanticUserError):
+        return TypeAdapter(Any)

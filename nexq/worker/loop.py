@@ -10,6 +10,8 @@ import time
 from collections import deque
 from typing import Any
 
+import orjson
+
 from nexq.errors import BackendError, WorkerDeaf
 from nexq.outcome import Outcome
 from nexq.registry import Registry
@@ -286,5 +288,6 @@ class Worker:
 def _log_outcome(running: Running, outcome: Outcome) -> None:
     level = logging.ERROR if outcome.kind == "bury" else logging.WARNING if outcome.kind == "retry" else logging.INFO
     wait = f" in {outcome.delay_s:.3g} s" if outcome.delay_s else ""
-    detail = outcome.detail.decode(errors="replace")
-    log.log(level, "job %s: %s%s %s", running.claim.id.decode(), outcome.kind, wait, detail[:300])
+    error = orjson.loads(outcome.detail)
+    why = ": ".join(str(error[k]) for k in ("type", "message") if error.get(k))
+    log.log(level, "job %s: %s%s%s", running.claim.id.decode(), outcome.kind, wait, f" ({why[:300]})" if why else "")

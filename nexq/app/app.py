@@ -1,0 +1,328 @@
+"""`Nexq`: the object that handlers are registered on and jobs are submitted through. Wiring only."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, overload
+
+from nexq.app.handler import Bound, Handler
+from nexq.app.job import Job
+from nexq.app.link import AppLink
+from nexq.app.submit import Draft, Options, draft
+from nexq.app.sync import SyncJob, SyncRunner
+from nexq.backends import DEFAULT_URL
+from nexq.clock import Duration, seconds
+from nexq.config import setting
+from nexq.depends import Context
+from nexq.errors import ConfigError
+from nexq.job import DEFAULT_MAX_LOST
+from nexq.keys import check_namespace, check_type
+from nexq.payload import DEFAULT_LIMIT, dump_payload
+from nexq.registry import Mode, Registry, make_spec
+from nexq.retry import Retry
+from nexq.store import Store
+from nexq.worker.loop import Worker
+from nexq.worker.settings import WorkerSettings
+
+P = ParamSpec("P")
+R = TypeVar("R")
+log = logging.getLogger("nexq")
+
+
+class _Decorator:
+    """What `@app.handler(...)` gives: turns a function into a Handler with the same arguments."""
+
+    def __init__(self, register: Callable[[Callable[..., Any]], Handler[Any, Any]]) -> None:
+        self._register = register
+
+    @overload
+    def __call__(self, fn: Callable[Concatenate[Context, P], Awaitable[R]]) -> Handler[P, R]: ...
+    @overload
+    def __call__(self, fn: Callable[P, Awaitable[R]]) -> Handler[P, R]: ...
+    @overload
+    def __call__(self, fn: Callable[Concatenate[Context, P], R]) -> Handler[P, R]: ...
+    @overload
+    def __call__(self, fn: Callable[P, R]) -> Handler[P, R]: ...
+    def __call__(self, fn: Callable[..., Any]) -> Handler[Any, Any]:
+        return self._register(fn)
+
+
+class Nexq:
+    """An app: handlers, and the store their jobs are kept in.
+
+    url            where jobs are kept; NEXQ_URL, else a real Valkey started in `.nexq` of the working directory
+    namespace      first part of every key; apps in different namespaces do not see each other
+    strict         refuse jobs of a type that nobody knows, instead of taking them with a warning
+    payload_limit  bytes of JSON at most
+    allow_unsafe   go on with a server whose settings would lose jobs
+    patience       how long, in seconds, a call keeps trying while the server is away
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        namespace: str | None = None,
+        strict: bool | None = None,
+        payload_limit: int | None = None,
+        allow_unsafe: bool | None = None,
+        patience: Duration = 30.0,
+    ) -> None:
+        self.url = setting("url", url, DEFAULT_URL)
+        self.namespace = check_namespace(setting("namespace", namespace, "nexq"))
+        self.strict = setting("strict", strict, False)
+        self.payload_limit = setting("payload_limit", payload_limit, DEFAULT_LIMIT)
+        self.allow_unsafe = setting("allow_unsafe", allow_unsafe, False)
+        self.patience_s = seconds(patience, "patience")
+        if self.patience_s > 50:
+            raise ConfigError("Expected patience to be at most 50 s: a repeated enqueue is recognised for 60 s.")
+        self.registry = Registry()
+        self.runner = SyncRunner()
+        self._links: dict[asyncio.AbstractEventLoop, AppLink] = {}
+
+    # -- Handlers
+
+    @overload
+    def handler(self, name: Callable[Concatenate[Context, P], Awaitable[R]], /) -> Handler[P, R]: ...
+    @overload
+    def handler(self, name: Callable[P, Awaitable[R]], /) -> Handler[P, R]: ...
+    @overload
+    def handler(
+        self,
+        name: str | None = None,
+        /,
+        *,
+        queue: str = "default",
+        priority: int | Literal["low", "normal", "high"] = "normal",
+        timeout: Duration | None = None,
+        retry: Retry | None = None,
+        mode: Mode | None = None,
+        max_deliveries: int = DEFAULT_MAX_LOST,
+    ) -> _Decorator: ...
+    def handler(
+        self,
+        name: Any = None,
+        /,
+        *,
+        queue: str = "default",
+        priority: int | Literal["low", "normal", "high"] = "normal",
+        timeout: Duration | None = None,
+        retry: Retry | None = None,
+        mode: Mode | None = None,
+        max_deliveries: int = DEFAULT_MAX_LOST,
+    ) -> Any:
+        """Register a function as the handler of a job type: `@app.handler("send_email", queue="mail")`.
+
+        name            the type; the function's name when left out
+        priority        0 to 9 (9 first), or low, normal, high
+        timeout         seconds or timedelta for each run; None: no limit
+        retry           when a failed job is tried again; `Retry()` when left out
+        mode            async (the default of an `async def`), thread (of a `def`), or process: a killable child
+        max_deliveries  how often the job's worker may die, beyond the attempts, before it is buried
+        Raises ConfigError, InvalidName.
+        """
+
+        def register(fn: Callable[..., Any]) -> Handler[Any, Any]:
+            spec = make_spec(
+                name if isinstance(name, str) else fn.__name__,
+                fn,
+                queue=queue,
+                priority=priority,
+                timeout_s=None if timeout is None else seconds(timeout, "timeout"),
+                retry=retry or Retry(),
+                mode=mode,
+                max_lost=max_deliveries,
+            )
+            self.registry.add(spec)
+            return Handler(self, spec)
+
+        return register(name) if callable(name) else _Decorator(register)
+
+    # -- Submitting
+
+    async def enqueue(
+        self,
+        type: str,
+        payload: Any = None,
+        *,
+        delay: Duration | None = None,
+        run_at: datetime | None = None,
+        priority: int | Literal["low", "normal", "high"] | None = None,
+        queue: str | None = None,
+        unique: str | None = None,
+        id: str | None = None,
+        max_attempts: int | None = None,
+        timeout: Duration | None = None,
+        max_deliveries: int | None = None,
+    ) -> Job[Any]:
+        """Submit a job by its type's name: an object payload becomes keyword arguments, anything else the first.
+
+        A type that nobody knows is taken with a warning (`Job.warning`), or refused in strict mode.
+        Raises InvalidJob and its kinds, BackendUnavailable, OutcomeUnknown.
+        """
+        options = Options(
+            delay=delay,
+            run_at=run_at,
+            priority=priority,
+            queue=queue,
+            unique=unique,
+            id=id,
+            max_attempts=max_attempts,
+            timeout=timeout,
+            max_deliveries=max_deliveries,
+        )
+        drafted, warning = await self.draft(type, payload, options)
+        job = await self.submit(drafted)
+        job.warning = warning
+        return job
+
+    async def draft(self, type: str, payload: Any, options: Options) -> tuple[Draft, str]:
+        """The job that a call by name asks for, checked, and a warning or ''. Raises InvalidJob and its kinds."""
+        check_type(type)
+        spec = self.registry.get(type)
+        raw = dump_payload(payload, self.payload_limit)
+        if spec is not None:
+            spec.signature.check(payload)
+            return draft(type, raw, spec, options), ""
+        known = await self._link().published()
+        if type in known:
+            about = known[type]
+            if options.queue is None:
+                options = _with_queue(options, str(about.get("queue", "default")))
+            if options.priority is None:
+                options = _with_priority(options, int(about.get("priority", 5)))
+            return draft(type, raw, None, options), ""
+        unknown = self.registry.unknown(type, also=known)
+        if self.strict:
+            raise unknown
+        warning = f"{unknown} The job waits until a worker knows the type."
+        log.warning(warning)
+        return draft(type, raw, None, options), warning
+
+    async def submit(self, drafted: Draft) -> Job[Any]:
+        """Enqueue a drafted job."""
+        return await self._link().submit(drafted)
+
+    async def enqueue_many(self, calls: Iterable[Bound[R]]) -> list[Job[R]]:
+        """Submit many calls made by `handler.bind(...)`, a few hundred per round trip. The jobs, in order."""
+        return await self._link().submit_many([call.drafted for call in calls])
+
+    @property
+    def sync(self) -> SyncNexq:
+        """The same names without async."""
+        return SyncNexq(self)
+
+    def job(self, id: str, queue: str = "default") -> Job[Any]:
+        """A handle on a job submitted before."""
+        return Job(self._link(), id, queue)
+
+    # -- Working
+
+    @asynccontextmanager
+    async def worker(
+        self, *, queues: Iterable[str] | None = None, concurrency: int = 100, settings: WorkerSettings | None = None
+    ) -> AsyncIterator[Worker]:
+        """Run a worker beside other work: `async with app.worker(): …`. It drains when the block ends."""
+        worker, store = await self.make_worker(queues=queues, concurrency=concurrency, settings=settings)
+        task = asyncio.create_task(worker.run())
+        try:
+            yield worker
+        finally:
+            worker.stop()
+            try:
+                await task
+            finally:
+                await store.aclose()
+
+    async def make_worker(
+        self, *, queues: Iterable[str] | None = None, concurrency: int = 100, settings: WorkerSettings | None = None
+    ) -> tuple[Worker, Store]:
+        """A worker and the store of its own that it uses; the caller runs the one and closes the other."""
+        if settings is None:
+            names = tuple(queues or self.registry.queues() or ("default",))
+            settings = WorkerSettings(queues=names, concurrency=concurrency)
+        await self._link().prepare()
+        store = (await self.store()).clone()
+        return Worker(store, self.registry, settings), store
+
+    def run_worker(
+        self, *, queues: Iterable[str] | None = None, concurrency: int = 100, settings: WorkerSettings | None = None
+    ) -> None:
+        """Run a worker until SIGTERM or SIGINT, and drain it. Raises WorkerDeaf."""
+        from nexq.worker.shutdown import run_until_signal
+
+        async def main() -> None:
+            worker, store = await self.make_worker(queues=queues, concurrency=concurrency, settings=settings)
+            try:
+                await run_until_signal(worker)
+            finally:
+                await store.aclose()
+                await self.aclose()
+
+        asyncio.run(main())
+
+    # -- The store
+
+    async def store(self) -> Store:
+        """The store, for reads and moves that have no shorter way. Belongs to the running loop."""
+        link = self._link()
+        await link.prepare()
+        return link.store
+
+    async def aclose(self) -> None:
+        """Close what this loop opened."""
+        link = self._links.pop(asyncio.get_running_loop(), None)
+        if link is not None:
+            await link.aclose()
+
+    async def __aenter__(self) -> Nexq:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.aclose()
+
+    def _link(self) -> AppLink:
+        """The connections of the running loop; loops that are closed are forgotten."""
+        loop = asyncio.get_running_loop()
+        link = self._links.get(loop)
+        if link is None:
+            for old in [known for known in self._links if known.is_closed()]:
+                del self._links[old]
+            link = self._links[loop] = AppLink(self)
+        return link
+
+
+class SyncNexq:
+    """`Nexq` without async."""
+
+    def __init__(self, app: Nexq) -> None:
+        self._app = app
+
+    def enqueue(self, type: str, payload: Any = None, **options: Any) -> SyncJob[Any]:
+        """See Nexq.enqueue."""
+        return SyncJob(self._app.runner, self._app.runner.run(self._app.enqueue(type, payload, **options)))
+
+    def enqueue_many(self, calls: Iterable[Bound[R]]) -> list[SyncJob[R]]:
+        """See Nexq.enqueue_many."""
+        jobs = self._app.runner.run(self._app.enqueue_many(calls))
+        return [SyncJob(self._app.runner, job) for job in jobs]
+
+    def close(self) -> None:
+        """Close the connections and the thread behind them."""
+        self._app.runner.close(self._app.aclose)
+
+
+def _with_queue(options: Options, queue: str) -> Options:
+    from dataclasses import replace
+
+    return replace(options, queue=queue)
+
+
+def _with_priority(options: Options, priority: int) -> Options:
+    from dataclasses import replace
+
+    return replace(options, priority=priority)

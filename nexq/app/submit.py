@@ -1,0 +1,176 @@
+"""Submitting jobs: what a call asks for becomes entries, and calls of one loop turn share a round trip."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from nexq.clock import Duration, epoch_ms, seconds
+from nexq.errors import InvalidJob
+from nexq.ids import new_id
+from nexq.job import DEFAULT_MAX_LOST, Spec
+from nexq.keys import check_id, check_queue, check_unique
+from nexq.registry import HandlerSpec, priority_of
+from nexq.states import DEFAULT_PRIORITY
+from nexq.store import Store
+from nexq.store.moves import BATCH, Entry, Refused
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How one job differs from its handler's settings. None: as the handler says.
+
+    delay         seconds or timedelta from now;  run_at: a datetime with time zone, instead
+    priority      0 to 9, or low, normal, high
+    unique        at most one live job has this key; another enqueue gets that job
+    id            a job id of one's own; an enqueue with an id that is known changes nothing
+    max_attempts  runs in all;  timeout: seconds or timedelta for each
+    max_deliveries  how often its worker may die, beyond the attempts, 0 to 9
+    """
+
+    delay: Duration | None = None
+    run_at: datetime | None = None
+    priority: int | str | None = None
+    queue: str | None = None
+    unique: str | None = None
+    id: str | None = None
+    max_attempts: int | None = None
+    timeout: Duration | None = None
+    max_deliveries: int | None = None
+
+
+DEFAULTS = Options()
+
+
+class Draft(NamedTuple):
+    """A checked job, not yet submitted."""
+
+    queue: str
+    entry: Entry
+    own_id: bool
+
+
+def draft(type: str, payload: bytes, handler: HandlerSpec | None, options: Options) -> Draft:
+    """The job that a call asks for. Raises InvalidJob, InvalidName, ConfigError."""
+    if options is DEFAULTS and handler is not None:
+        # The common case, kept short: an enqueue costs little more than its round trip.
+        spec = b"%d%d%b\n%b" % (handler.priority, handler.max_lost, type.encode(), payload)
+        return Draft(handler.queue, Entry(new_id(), spec), False)
+    priority = handler.priority if handler else DEFAULT_PRIORITY
+    max_lost = handler.max_lost if handler else DEFAULT_MAX_LOST
+    queue = handler.queue if handler else "default"
+    if options.queue is not None:
+        queue = check_queue(options.queue)
+    if options.priority is not None:
+        priority = priority_of(options.priority)
+    if options.max_deliveries is not None:
+        max_lost = _whole(options.max_deliveries, "max_deliveries", 0, 9)
+    unique = check_unique(options.unique) if options.unique is not None else ""
+    extra: dict[str, Any] = {}
+    if options.max_attempts is not None:
+        extra["max_attempts"] = _whole(options.max_attempts, "max_attempts", 1, 1_000_000)
+    if options.timeout is not None:
+        extra["timeout_s"] = seconds(options.timeout, "timeout")
+    id = new_id() if options.id is None else check_id(options.id)
+    spec = Spec(type, payload, priority, max_lost, unique, extra).pack()
+    return Draft(queue, Entry(id, spec, _delay(options), unique), options.id is not None)
+
+
+def _delay(options: Options) -> str:
+    if options.run_at is not None:
+        if options.delay is not None:
+            raise InvalidJob("Give either delay or run_at, not both.")
+        return f"@{max(0.0, epoch_ms(options.run_at)):.3f}"
+    if options.delay is None:
+        return ""
+    return f"{seconds(options.delay, 'delay') * 1000:.3f}"
+
+
+def _whole(value: object, what: str, least: int, most: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise InvalidJob(f"Expected {what} to be a whole number from {least} to {most:,}, got {value!r}.")
+    return value
+
+
+class Submitter:
+    """Sends entries to one store. Calls made in one turn of the loop share a round trip."""
+
+    def __init__(self, store: Store) -> None:
+        self._moves = store.moves
+        self._gathering: dict[str, _Batch] = {}
+
+    async def one(self, queue: str, entry: Entry) -> Refused | None:
+        """Enqueue one job. Returns why it was not taken, or None."""
+        batch = self._gathering.get(queue)
+        if batch is not None and len(batch.entries) < BATCH:
+            place = batch.join(entry)
+            return (await batch.sent()).get(place)
+        batch = self._gathering[queue] = _Batch(entry)
+        # Whoever else enqueues in this turn of the loop joins the batch; the first one sends it.
+        await asyncio.sleep(0)
+        if self._gathering.get(queue) is batch:
+            del self._gathering[queue]
+        try:
+            refused = {r.place: r for r in await self._moves.enqueue(queue, batch.entries)}
+        except BaseException as error:
+            batch.fail(error)
+            raise
+        batch.finish(refused)
+        return refused.get(0)
+
+    async def many(self, queue: str, entries: Sequence[Entry]) -> dict[int, Refused]:
+        """Enqueue jobs, a few hundred per round trip, two round trips under way. Returns place -> why not taken."""
+        refused: dict[int, Refused] = {}
+        under_way: list[tuple[int, asyncio.Task[list[Refused]]]] = []
+
+        async def collect() -> None:
+            start, task = under_way.pop(0)
+            for r in await task:
+                refused[start + r.place] = r
+
+        try:
+            for start in range(0, len(entries), BATCH):
+                chunk = entries[start : start + BATCH]
+                under_way.append((start, asyncio.create_task(self._moves.enqueue(queue, chunk))))
+                if len(under_way) > 2:
+                    await collect()
+            while under_way:
+                await collect()
+        finally:
+            for _, task in under_way:
+                task.cancel()
+        return refused
+
+
+class _Batch:
+    """Entries that go in one call."""
+
+    __slots__ = ("_done", "entries")
+
+    def __init__(self, first: Entry) -> None:
+        self.entries = [first]
+        self._done: asyncio.Future[dict[int, Refused]] | None = None
+
+    def join(self, entry: Entry) -> int:
+        self.entries.append(entry)
+        return len(self.entries) - 1
+
+    async def sent(self) -> dict[int, Refused]:
+        if self._done is None:
+            self._done = asyncio.get_running_loop().create_future()
+        return await asyncio.shield(self._done)
+
+    def finish(self, refused: dict[int, Refused]) -> None:
+        if self._done is not None:
+            self._done.set_result(refused)
+
+    def fail(self, error: BaseException) -> None:
+        if self._done is not None:
+            if isinstance(error, asyncio.CancelledError):
+                error = InvalidJob("The call that carried this enqueue was cancelled; the job may have been enqueued.")
+            self._done.set_exception(error)
+            # The first caller has it too; a follower that is gone must not leave a warning.
+            self._done.exception()
