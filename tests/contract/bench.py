@@ -1,0 +1,174 @@
+"""The store as the contract tests use it: a virtual clock, short hands, and a look at the whole state."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Iterable
+from typing import Any, NamedTuple, cast
+
+from nexq.backends.base import Arg, Backend, Reply
+from nexq.job import DEFAULT_MAX_LOST, Spec
+from nexq.keys import QUEUE_KEYS, queue_keys
+from nexq.scripts import Script
+from nexq.store import Claim, Entry, Exchanged, Refused, Store
+
+Q = "mail"
+#: Where the virtual clock starts, ms.
+T0 = 1_000_000_000_000.0
+LEASE = 10_000.0
+STATES = ("blocked", "scheduled", "retrying", "running", "completed", "dead", "cancelled")
+_nonces = (f"n{i}" for i in itertools.count(1))
+
+
+def _script(name: str, body: str) -> Script:
+    text = "#!lua\n" + body
+    return Script(name, (), (), body, text, hashlib.sha1(text.encode()).hexdigest(), read_only=False)
+
+
+_KINDS = {**{k: v for k, v in QUEUE_KEYS.items() if v != "prefix"}, **{f"ready:{p}": "zset" for p in range(10)}}
+_READ = {"hash": "HGETALL", "zset": "ZRANGE', KEYS[{i}], 0, -1, 'WITHSCORES", "list": "EXISTS"}
+
+
+def _dump_body() -> str:
+    calls = []
+    for i, kind in enumerate(_KINDS.values(), 1):
+        command = _READ[kind].format(i=i)
+        rest = "" if kind == "zset" else f", KEYS[{i}]"
+        calls.append(f"redis.call('{command}'{rest})")
+    return "return {" + ",\n".join(calls) + "}\n"
+
+
+DUMP = _script("test_dump", _dump_body())
+#: For seeding what no verb makes.
+_ZADD = _script("test_zadd", "redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])\nreturn 'OK'\n")
+_ZREM = _script("test_zrem", "redis.call('ZREM', KEYS[1], ARGV[1])\nreturn 'OK'\n")
+
+State = dict[str, Any]
+
+
+class Settled(NamedTuple):
+    """A claim as a test hands it in: also one that never was."""
+
+    id: str
+    token: int
+
+
+def canonical(reply: Reply) -> State:
+    """The dump's reply as {key: {member: score} | {field: value} | True}, without what is empty.
+
+    Scores and the record's numbers are floats: how a server writes them is its own affair.
+    """
+    out: State = {}
+    for (name, kind), raw in zip(_KINDS.items(), cast("list[Any]", reply), strict=True):
+        if not raw:
+            continue
+        if kind == "list":
+            out[name] = True
+            continue
+        pairs = {raw[i].decode(): raw[i + 1] for i in range(0, len(raw), 2)}
+        if kind == "zset":
+            pairs = {k: float(v) for k, v in pairs.items()}
+        elif name == "queue":
+            pairs = {k: v if k == "paused" else float(v) for k, v in pairs.items()}
+        out[name] = pairs
+    return out
+
+
+def only_states(dump: State) -> State:
+    """Of a dump, the sets that are states."""
+    return {k: v for k, v in dump.items() if k in STATES or k.startswith("ready:")}
+
+
+def without_clock(dump: State) -> State:
+    """A dump without what any call that writes touches: the queue's own clock, and zeros written for the first time."""
+    out = {k: v for k, v in dump.items() if k != "queue"}
+    record = {k: v for k, v in dump.get("queue", {}).items() if k != "now_ms" and v}
+    return {**out, "queue": record} if record else out
+
+
+class Bench(Store):
+    """A Store with the clock at T0 and short hands for the queue Q."""
+
+    def __init__(self, backend: Backend, namespace: str = "nexq") -> None:
+        super().__init__(backend, namespace)
+        self.at(0)
+
+    def at(self, after_ms: float) -> None:
+        """Set the virtual clock to T0 + after_ms."""
+        self.set_clock(f"{T0 + after_ms:.3f}")
+
+    async def add(
+        self,
+        *ids: str,
+        queue: str = Q,
+        type: str = "t",
+        payload: bytes = b"{}",
+        priority: int = 5,
+        max_lost: int = DEFAULT_MAX_LOST,
+        delay: str = "",
+        unique: str = "",
+        options: dict[str, Any] | None = None,
+    ) -> list[Refused]:
+        """Enqueue jobs with these ids, alike but for the id."""
+        spec = Spec(type, payload, priority, max_lost, unique, options or {}).pack()
+        return await self.moves.enqueue(queue, [Entry(id, spec, delay, unique) for id in ids])
+
+    async def exchange(
+        self, *, worker: str = "w1", nonce: str = "", queue: str = Q, lease_ms: float = LEASE, **more: Any
+    ) -> Exchanged:
+        """An exchange that claims nothing unless told so; each call has a new nonce unless given one."""
+        more.setdefault("limit", 0)
+        return await self.moves.exchange(queue, worker, nonce or next(_nonces), lease_ms=lease_ms, **more)
+
+    async def claim(self, limit: int = 1, **more: Any) -> list[Claim]:
+        """Claim jobs."""
+        return (await self.exchange(limit=limit, **more)).claims
+
+    async def complete(self, *claims: Claim | Settled, result: bytes = b"", **more: Any) -> list[str]:
+        """Complete claims. Returns the ids that were stale."""
+        flat: list[Arg] = [part for c in claims for part in (c.id, c.token, result)]
+        return [id.decode() for id in (await self.exchange(completed=flat, **more)).stale]
+
+    async def settle(
+        self, kind: str, *claims: Claim | Settled, delay_ms: float | str = 0, detail: bytes = b"{}", **more: Any
+    ) -> list[str]:
+        """Settle claims in another way. Returns the ids that were stale."""
+        flat: list[Arg] = [part for c in claims for part in (kind, c.id, c.token, delay_ms, detail)]
+        return [id.decode() for id in (await self.exchange(others=flat, **more)).stale]
+
+    async def dump(self, queue: str = Q) -> State:
+        """The whole state of a queue."""
+        return canonical(await self.backend.run(DUMP, queue, [self._key(n, queue) for n in _KINDS], ()))
+
+    async def states(self, queue: str = Q) -> State:
+        """Which job stands where, and with what score."""
+        return only_states(await self.dump(queue))
+
+    async def where(self, id: str, queue: str = Q) -> list[str]:
+        """The sets that hold a job: one for a job that is there, none for one that is not."""
+        return [name for name, members in (await self.states(queue)).items() if id in members]
+
+    async def take(self, key: str, queue: str = Q, timeout_s: float = 0.01) -> list[str]:
+        """Take all elements of one of the queue's lists: wake, done:<waiter>, control:<worker>."""
+        out = []
+        while (got := await self.backend.wait([self._key(key, queue)], timeout_s)) is not None:
+            out.append(got[1].decode())
+        return out
+
+    async def plant(self, state: str, id: str, score: float, queue: str = Q) -> None:
+        """Put an id into a state's set behind the scripts' back."""
+        await self.backend.run(_ZADD, queue, (self._key(state, queue),), (score, id))
+
+    async def unplant(self, state: str, id: str, queue: str = Q) -> None:
+        """Take an id out of a state's set behind the scripts' back."""
+        await self.backend.run(_ZREM, queue, (self._key(state, queue),), (id,))
+
+    def _key(self, name: str, queue: str) -> str:
+        prefix, _, rest = name.partition(":")
+        return queue_keys(self.namespace, queue)[prefix] + rest
+
+
+def ids(claims: Iterable[Claim]) -> list[str]:
+    """The ids of claims."""
+    return [c.id.decode() for c in claims]
