@@ -1,6 +1,5 @@
 """SAQ: lists, asyncio. Concurrency 100; job hash with the result kept 600 s (its default)."""
 
-import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -47,4 +46,4 @@ class Peer(base.Adapter):
 
     async def enqueue_at(self, n: int, due: float) -> None:
         """See the base."""
-        await queue.enqueue("send_email", to=base.TO, n=n, scheduled=math.ceil(due))
+        await queue.enqueue("send_email", to=base.TO, n=n, scheduled=due)
