@@ -209,7 +209,7 @@ class Nexq:
 
     async def enqueue_many(self, calls: Iterable[Bound[R]]) -> list[Job[R]]:
         """Submit many calls made by `handler.bind(...)`, a few hundred per round trip. The jobs, in order."""
-        return await self._link().submit_many([call.drafted for call in calls])
+        return await self._link().submit_many(call.drafted for call in calls)
 
     @property
     def sync(self) -> SyncNexq:

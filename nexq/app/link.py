@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 from nexq.app.job import Job, read_plain
@@ -71,19 +70,13 @@ class AppLink:
             return Job(self, entry.id, queue)
         return await self._refused(queue, entry, own_id, refused)
 
-    async def submit_many(self, drafts: Sequence[Draft]) -> list[Job[Any]]:
+    async def submit_many(self, drafts: Iterable[Draft]) -> list[Job[Any]]:
         """Enqueue drafted jobs; their handles, in order."""
-        places: dict[str, list[int]] = defaultdict(list)
-        for i, drafted in enumerate(drafts):
-            places[drafted.queue].append(i)
-        jobs = [Job[Any](self, d.entry.id, d.queue) for d in drafts]
-        for queue, mine in places.items():
-            if queue not in self._queues:
-                await self._open_queue(queue)
-            refused = await self._submitter.many(queue, [drafts[i].entry for i in mine])
-            for place, why in refused.items():
-                drafted = drafts[mine[place]]
-                jobs[mine[place]] = await self._refused(queue, drafted.entry, drafted.own_id, why)
+        many = await self._submitter.many(drafts, self._open_queue)
+        jobs = [Job[Any](self, d.entry.id, d.queue) for d in many.drafts]
+        for place, why in many.refused.items():
+            drafted = many.drafts[place]
+            jobs[place] = await self._refused(drafted.queue, drafted.entry, drafted.own_id, why)
         return jobs
 
     async def published(self) -> dict[str, dict[str, Any]]:
@@ -117,6 +110,8 @@ class AppLink:
 
     async def _open_queue(self, queue: str) -> None:
         """Make a queue known before its first job: once per process."""
+        if queue in self._queues:
+            return
         await self.prepare()
         await self.store.members.register(queue)
         self._queues.add(queue)

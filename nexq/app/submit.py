@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -121,28 +122,48 @@ class Submitter:
         batch.finish(refused)
         return refused.get(0)
 
-    async def many(self, queue: str, entries: Sequence[Entry]) -> dict[int, Refused]:
-        """Enqueue jobs, a few hundred per round trip, two round trips under way. Returns place -> why not taken."""
-        refused: dict[int, Refused] = {}
-        under_way: list[tuple[int, asyncio.Task[list[Refused]]]] = []
+    async def many(self, drafts: Iterable[Draft], before: Callable[[str], Awaitable[None]]) -> Many:
+        """Enqueue jobs, a few hundred per round trip. While the server takes one batch the next is drafted.
 
-        async def collect() -> None:
-            start, task = under_way.pop(0)
-            for r in await task:
-                refused[start + r.place] = r
-
+        `before` is awaited with each queue's name before its first batch.
+        """
+        many = Many()
+        gathering: dict[str, list[int]] = {}
+        under_way: deque[asyncio.Task[None]] = deque()
         try:
-            for start in range(0, len(entries), BATCH):
-                chunk = entries[start : start + BATCH]
-                under_way.append((start, asyncio.create_task(self._moves.enqueue(queue, chunk))))
-                if len(under_way) > 2:
-                    await collect()
+            for place, drafted in enumerate(drafts):
+                many.drafts.append(drafted)
+                places = gathering.setdefault(drafted.queue, [])
+                places.append(place)
+                if len(places) == BATCH:
+                    await before(drafted.queue)
+                    under_way.append(asyncio.create_task(self._send(many, gathering.pop(drafted.queue))))
+                    # Let the task write its call, so that the server works while the next batch is drafted.
+                    await asyncio.sleep(0)
+                    if len(under_way) > 3:
+                        await under_way.popleft()
+            for queue, places in gathering.items():
+                await before(queue)
+                under_way.append(asyncio.create_task(self._send(many, places)))
             while under_way:
-                await collect()
+                await under_way.popleft()
         finally:
-            for _, task in under_way:
+            for task in under_way:
                 task.cancel()
-        return refused
+        return many
+
+    async def _send(self, many: Many, places: list[int]) -> None:
+        entries = [many.drafts[place].entry for place in places]
+        for refused in await self._moves.enqueue(many.drafts[places[0]].queue, entries):
+            many.refused[places[refused.place]] = refused
+
+
+class Many:
+    """What became of many drafts: those not taken, by place."""
+
+    def __init__(self) -> None:
+        self.drafts: list[Draft] = []
+        self.refused: dict[int, Refused] = {}
 
 
 class _Batch:
