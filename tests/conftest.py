@@ -14,6 +14,7 @@ from collections.abc import Iterator
 import pytest
 
 from nexq.backends.base import Backend
+from nexq.backends.memory import MemoryBackend
 from nexq.backends.redis import RedisBackend
 from tests.contract.bench import Bench
 from tests.support.fake_backend import FakeBackend
@@ -80,9 +81,7 @@ def store(backend: Backend) -> Bench:
 async def open_backend(name: str, request: pytest.FixtureRequest) -> Backend:
     """An empty backend of that name."""
     if name == "memory":
-        memory = pytest.importorskip("nexq.backends.memory", reason="nexq.backends.memory is not there yet")
-        opened: Backend = memory.MemoryBackend()
-        return opened
+        return MemoryBackend()
     if name == "fakeredis":
         return FakeBackend()
     server: Server = request.getfixturevalue("valkey" if name == "valkey" else "redis_server")

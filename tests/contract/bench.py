@@ -137,6 +137,26 @@ class Bench(Store):
         flat: list[Arg] = [part for c in claims for part in (kind, c.id, c.token, delay_ms, detail)]
         return [id.decode() for id in (await self.exchange(others=flat, **more)).stale]
 
+    async def to_state(self, id: str, state: str, *, result: bytes = b"", **more: Any) -> None:
+        """A new job with this id, brought to a state; due later or leased for half a lease. No other may be ready."""
+        if state == "scheduled":
+            more["delay"] = f"{LEASE / 2}"
+        await self.add(id, **more)
+        if state in ("ready", "scheduled"):
+            return
+        held = [c for c in await self.claim(1000, lease_ms=LEASE / 2) if c.id != id.encode()]
+        mine = [Settled(id, self._token(await self.dump(), id))]
+        if state == "completed":
+            await self.complete(*mine, result=result)
+        elif state != "running":
+            kind = {"retrying": "retry", "dead": "bury", "cancelled": "cancel"}[state]
+            await self.settle(kind, *mine, delay_ms=LEASE / 2)
+        await self.settle("release", *held)
+
+    @staticmethod
+    def _token(dump: State, id: str) -> int:
+        return int(dump["runs"][id].split(b" ")[0])
+
     async def dump(self, queue: str = Q) -> State:
         """The whole state of a queue."""
         return canonical(await self.backend.run(DUMP, queue, [self._key(n, queue) for n in _KINDS], ()))
