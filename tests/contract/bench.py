@@ -42,6 +42,8 @@ def _dump_body() -> str:
 DUMP = _script("test_dump", _dump_body())
 #: For seeding what no verb makes.
 _ZADD = _script("test_zadd", "redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])\nreturn 'OK'\n")
+_HSET = _script("test_hset", "redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])\nreturn 'OK'\n")
+_TAKE = _script("test_take", "local l = redis.call('LRANGE', KEYS[1], 0, -1)\nredis.call('DEL', KEYS[1])\nreturn l\n")
 _ZREM = _script("test_zrem", "redis.call('ZREM', KEYS[1], ARGV[1])\nreturn 'OK'\n")
 
 State = dict[str, Any]
@@ -169,12 +171,19 @@ class Bench(Store):
         """The sets that hold a job: one for a job that is there, none for one that is not."""
         return [name for name, members in (await self.states(queue)).items() if id in members]
 
-    async def take(self, key: str, queue: str = Q, timeout_s: float = 0.01) -> list[str]:
+    async def take(self, key: str, queue: str = Q) -> list[str]:
         """Take all elements of one of the queue's lists: wake, done:<waiter>, control:<worker>."""
-        out = []
-        while (got := await self.backend.wait([self._key(key, queue)], timeout_s)) is not None:
-            out.append(got[1].decode())
-        return out
+        reply = await self.backend.run(_TAKE, queue, (self._key(key, queue),), ())
+        return [element.decode() for element in cast("list[bytes]", reply)]
+
+    async def take_one(self, key: str, timeout_s: float, queue: str = Q) -> str | None:
+        """Wait for one element of a list of the queue."""
+        got = await self.backend.wait([self._key(key, queue)], timeout_s)
+        return got[1].decode() if got else None
+
+    async def plant_hash(self, key: str, field: str, value: str, queue: str = Q) -> None:
+        """Set a field of one of the queue's hashes behind the scripts' back."""
+        await self.backend.run(_HSET, queue, (self._key(key, queue),), (field, value))
 
     async def plant(self, state: str, id: str, score: float, queue: str = Q) -> None:
         """Put an id into a state's set behind the scripts' back."""

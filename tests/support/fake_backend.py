@@ -1,7 +1,12 @@
-"""A backend on fakeredis: a fourth, independent reading of what the scripts' commands mean."""
+"""A backend on fakeredis: a fourth, independent reading of what the scripts' commands mean.
+
+Its asynchronous client swallows cancellations, so this uses the plain one, which never blocks here.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Sequence
 from typing import cast
 
@@ -12,13 +17,15 @@ from nexq.backends.base import Arg, Backend, Reply
 from nexq.errors import ScriptFailed
 from nexq.scripts import Script
 
+_LOOK_S = 0.002
+
 
 class FakeBackend:
     """Runs the scripts through fakeredis' EVAL. One FakeServer is one store."""
 
     def __init__(self, server: fakeredis.FakeServer | None = None) -> None:
         self.server = server or fakeredis.FakeServer(version=(7,))
-        self._client = fakeredis.FakeAsyncRedis(server=self.server)
+        self.client = fakeredis.FakeRedis(server=self.server)
 
     @property
     def url(self) -> str:
@@ -27,15 +34,23 @@ class FakeBackend:
 
     async def run(self, script: Script, tag: str, keys: Sequence[str], args: Sequence[Arg]) -> Reply:
         """Run a script (see Backend.run)."""
+        await asyncio.sleep(0)
         try:
-            return cast(Reply, await self._client.eval(script.body, len(keys), *keys, *args))  # type: ignore[arg-type, misc]
+            return cast(Reply, self.client.eval(script.body, len(keys), *keys, *args))  # type: ignore[arg-type]
         except ResponseError as error:
             raise ScriptFailed(f"Script {script.name!r} failed: {error}") from None
 
     async def wait(self, keys: Sequence[str], timeout_s: float) -> tuple[str, bytes] | None:
-        """Take an element of one of the lists (see Backend.wait)."""
-        reply = await self._client.blpop(list(keys), timeout=timeout_s)  # type: ignore[misc]
-        return None if reply is None else (reply[0].decode(), reply[1])
+        """Take an element of one of the lists (see Backend.wait): by asking again and again."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            for key in keys:
+                element = cast("bytes | None", self.client.lpop(key))
+                if element is not None:
+                    return key, element
+            if time.monotonic() >= deadline:
+                return None
 
     async def check(self, *, allow_unsafe: bool = False) -> list[str]:
         """Nothing to look at."""
@@ -47,4 +62,4 @@ class FakeBackend:
 
     async def aclose(self) -> None:
         """Close the client."""
-        await self._client.aclose()
+        self.client.close()

@@ -63,8 +63,8 @@ async def _all_keys(backend: Backend) -> list[tuple[str, str, int]]:
             for name in names
         ]
     if isinstance(backend, FakeBackend):
-        client = cast(Any, backend._client)
-        return [(n.decode(), (await client.type(n)).decode(), await client.pttl(n)) for n in await client.keys()]
+        client = cast(Any, backend.client)
+        return [(n.decode(), client.type(n).decode(), client.pttl(n)) for n in client.keys()]
     if isinstance(backend, MemoryBackend):
         kept = backend._store._engine.dump()["keys"]
         # A deadline is a time, not a duration; here it only matters that there is one.
