@@ -21,15 +21,15 @@ end
 local function prune_set(q, keys, set, keep_ms, keep_count, tomb_ms, limit)
   local over = redis.call('ZCARD', set) - keep_count
   local oldest = redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')[2]
-  if not oldest or (over <= 0 and tonumber(oldest) > q.now - keep_ms) then return 0 end
+  if limit < 1 or not oldest or (over <= 0 and tonumber(oldest) > q.now - keep_ms) then return 0 end
   local ids
   if over > 0 then
     ids = redis.call('ZRANGE', set, 0, math.min(over, limit) - 1)
   else
     ids = redis.call('ZRANGE', set, '-inf', q.now - keep_ms, 'BYSCORE', 'LIMIT', 0, limit)
   end
+  local young = tonumber(redis.call('ZSCORE', set, ids[#ids])) > q.now - tomb_ms
   redis.call('ZREMRANGEBYRANK', set, 0, #ids - 1)
-  local young = tonumber(oldest) > q.now - tomb_ms
   forget_jobs(keys, ids, young and keys.tombs, q.now)
   count_move(q, 'deleted_total', #ids)
   return #ids
