@@ -30,6 +30,9 @@ def drain(subject: Subject, options: Options, processes: int) -> Measures:
         time.sleep(0.2)
         if extra := band.extra_runs():
             raise SubjectError(f"{extra} runs beyond one per job")
+        kept = subject.about.get("completed")
+        if kept and server.left(kept) != jobs:
+            raise SubjectError(f"{server.left(kept)} of {jobs} jobs are kept as completed")
         return {
             "jobs": jobs,
             "per_s": band.ran_since(together) / (end - together),

@@ -7,12 +7,17 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from redis.exceptions import RedisError
+
 from benchmarks.bench import report, targets
 from benchmarks.bench.question import Measures, Options, Question
 from benchmarks.bench.server import find_server
 from benchmarks.bench.stats import spread
 from benchmarks.bench.subject import Subject, SubjectError
 from benchmarks.peers.install import wanted
+
+FAILURES = (SubjectError, subprocess.TimeoutExpired, RedisError, OSError)
+"""What a subject or its server may do wrong without ending the run."""
 
 
 def say(text: str) -> None:
@@ -53,7 +58,7 @@ def subjects(peers: str) -> list[Subject]:
             continue
         try:
             assert subject.about
-        except (SubjectError, subprocess.TimeoutExpired) as error:
+        except FAILURES as error:
             say(f"{spec}: left out: {error}")
             continue
         chosen.append(subject)
@@ -71,7 +76,7 @@ def ask(question: Question, chosen: Sequence[Subject], options: Options, repeat:
             started = time.monotonic()
             try:
                 runs[subject.spec].append(question.measure(subject, options))
-            except (SubjectError, subprocess.TimeoutExpired) as error:
+            except FAILURES as error:
                 errors[subject.spec] = str(error)
                 say(f"{question.name} {subject.spec} FAILED: {error}")
                 continue

@@ -81,7 +81,7 @@ class Server:
         return int(self.info("memory")["used_memory"])
 
     def left(self, queries: list[list[str]]) -> int:
-        """Jobs that are queued or claimed and not acknowledged, by the subject's own count queries."""
+        """The sum of a subject's count queries: jobs not yet acknowledged, or those kept as completed."""
         total = 0
         for verb, *args in queries:
             if verb == "STREAM":

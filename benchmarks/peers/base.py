@@ -3,7 +3,8 @@
 Only the standard library is used here: this runs in each peer's own virtualenv. An adapter is a module with a
 class ``Peer``, an ``Adapter`` or a ``SyncAdapter``; the roles are
 
-- ``describe``: how to start a worker, what the server must have none of when all is acknowledged, versions, notes
+- ``describe``: how to start a worker, what the server must have none of when all is acknowledged
+  (``left``), what it must then have one of per job (``completed``, optional), versions, notes
 - ``one``: enqueue jobs one by one, each awaited · ``tasks``: from 100 concurrent tasks · ``bulk``: the batch call
 - ``pickup``: one job every few milliseconds to an idle worker · ``delay``: jobs due at given times
 - ``worker``: run a worker here, for a peer that has no command of its own

@@ -36,6 +36,7 @@ function describe() {
       ['LLEN', 'bull:bench:wait'], ['LLEN', 'bull:bench:active'], ['ZCARD', 'bull:bench:prioritized'],
       ['ZCARD', 'bull:bench:delayed'],
     ],
+    completed: [['ZCARD', 'bull:bench:completed']],
     note: 'concurrency 100; results kept',
     versions: { bullmq: version('bullmq'), ioredis: version('ioredis'), node: process.version },
   };

@@ -1,5 +1,6 @@
-"""nexq itself: concurrency 100, results kept (its default)."""
+"""nexq itself: concurrency 100, results kept (its default). ``api``: started from Python, not by the command."""
 
+import asyncio
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -31,9 +32,12 @@ class Peer(base.Adapter):
         """See the base."""
         places = [*(f"ready:{priority}" for priority in range(10)), "scheduled", "retrying", "running"]
         worker = [sys.executable, "-m", "nexq", "worker", "benchmarks.peers.nexq:app", "--concurrency", "100"]
+        if base.VARIANT == "api":
+            worker = [sys.executable, "-m", "benchmarks.peers", "nexq", "worker"]
         return {
             "worker": worker,
             "left": [["ZCARD", key(place)] for place in places],
+            "completed": [["ZCARD", key("completed")]],
             "note": "concurrency 100, results kept",
             "versions": base.versions("redis", "hiredis"),
         }
@@ -53,3 +57,8 @@ class Peer(base.Adapter):
     async def enqueue_at(self, n: int, due: float) -> None:
         """See the base."""
         await send_email.options(run_at=datetime.fromtimestamp(due, UTC)).enqueue(to=base.TO, n=n)
+
+    async def worker(self) -> None:
+        """See the base."""
+        async with app.worker(concurrency=base.CONCURRENCY):
+            await asyncio.Event().wait()
