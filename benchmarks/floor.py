@@ -82,7 +82,7 @@ class Peer(base.Adapter):
         await self.redis.aclose()
 
     async def _call(self, sha: str, args: Sequence[Any]) -> None:
-        await self.redis.evalsha(sha, 3, KEYS[0], KEYS[1], WAKE, *args)  # type: ignore[misc]
+        await self.redis.evalsha(sha, 3, KEYS[0], KEYS[1], WAKE, *args)
 
     async def enqueue(self, n: int) -> None:
         """See the base."""
@@ -111,12 +111,12 @@ class Peer(base.Adapter):
         done: list[bytes] = []
         while True:
             now = int(time.time() * 1000)
-            ids, payloads, first = await self.redis.evalsha(self.exchange_sha, 3, *KEYS, now, 100, *done)  # type: ignore[misc]
+            ids, payloads, first = await self.redis.evalsha(self.exchange_sha, 3, *KEYS, now, 100, *done)
             for payload in payloads:
                 await handle(json.loads(payload))
             done = ids
             if not ids:
-                wake = wake or asyncio.ensure_future(self.redis.blpop([WAKE]))  # type: ignore[arg-type]
+                wake = wake or asyncio.ensure_future(self.redis.blpop([WAKE]))
                 timeout = max(0.0, float(first) / 1000 - time.time()) if first else None
                 if wake in (await asyncio.wait([wake], timeout=timeout))[0]:
                     wake = None
