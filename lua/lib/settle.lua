@@ -66,7 +66,7 @@ local function settle_others(q, keys, at, stale)
     local delay_ms = tonumber(ARGV[i + 3])
     local mine = holds_token(redis.call('HGET', keys.runs, id), token)
       and redis.call('ZSCORE', keys.running, id) and redis.call('HEXISTS', keys.jobs, id) == 1
-    if mine and KINDS[kind] and delay_ms and delay_ms >= 0 then
+    if mine and KINDS[kind] and delay_ms and delay_ms >= 0 and delay_ms < 9e15 then
       settle_other(q, keys, id, kind, delay_ms, ARGV[i + 4])
     else
       stale[#stale + 1] = id
