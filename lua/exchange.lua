@@ -57,7 +57,8 @@
 -- @include lib/claim
 
 local n_outcomes = n_complete + (#ARGV - outcomes + 1 - 3 * n_complete) / 5
-if n_outcomes ~= math.floor(n_outcomes) or n_outcomes > 1000 or limit > 1000 or slice > 1000 then
+if n_outcomes ~= math.floor(n_outcomes) or n_outcomes > 1000 or limit > 1000 or slice > 1000
+  or not string.find(keep, '^%d+ %d+ %d+ %d+ %d+$') then
   return {'BAD', '0', 'batch'}
 end
 local keys = {
@@ -74,15 +75,20 @@ end
 local stale = {}
 settle_completed(q, keys, outcomes, n_complete, stale)
 settle_others(q, keys, outcomes + 3 * n_complete, stale)
-if n_outcomes > 0 or tidy == 1 then prune_all(q, keys, keep, slice) end
-reap_expired(q, keys, slice)
-promote_due(q, scheduled, ready, jobs, slice)
-promote_due(q, retrying, ready, jobs, slice)
+-- What ends in one call can be pruned in one call, so retention keeps up with any rate.
+if n_outcomes > 0 or tidy == 1 then prune_all(q, keys, keep, math.min(1000, slice + n_outcomes)) end
+local moved = reap_expired(q, keys, slice) + promote_due(q, scheduled, ready, jobs, slice)
+  + promote_due(q, retrying, ready, jobs, slice)
 
 local claims, earlier = {}, {}
 local first_token = q.token + 1
 if limit > 0 and not q.paused then claim_ready(q, keys, worker, lease_ms, limit, claims, earlier) end
-if #claims == 2 * limit and limit > 0 then wake_for_rest(ready, wake) end
+if n_outcomes > n_complete then
+  -- A job came back, now or for later: somebody must know, and this worker may be full or leaving.
+  wake_one(wake)
+elseif moved > 0 or (limit > 0 and #claims == 2 * limit) then
+  wake_for_rest(ready, wake)
+end
 if #claims > 0 or #stale > 0 or n_outcomes > 0 then
   redis.call('SET', memo, memo_of(nonce, first_token, stale, claims), 'PX', 600000)
 end
