@@ -64,7 +64,7 @@ async def _all_keys(backend: Backend) -> list[tuple[str, str, int]]:
         ]
     if isinstance(backend, FakeBackend):
         client = cast(Any, backend.client)
-        return [(n.decode(), client.type(n).decode(), client.pttl(n)) for n in client.keys()]
+        return [(n.decode(), client.type(n).decode(), client.pttl(n)) for n in client.scan_iter()]
     if isinstance(backend, MemoryBackend):
         kept = backend._store._engine.dump()["keys"]
         # A deadline is a time, not a duration; here it only matters that there is one.
