@@ -31,8 +31,16 @@ local function push_running(q, keys, worker, lease_ms, ids, specs, n, claims, ea
   q.token = token
 end
 
+-- any_ready(ready) -> whether a job is ready at all.
+local function any_ready(ready)
+  local sets = {}
+  for p = 0, 9 do sets[p + 1] = ready .. p end
+  return redis.call('EXISTS', unpack(sets)) > 0
+end
+
 -- claim_ready(q, keys, worker, lease_ms, limit, claims): claim up to limit ready jobs, highest priority first.
 local function claim_ready(q, keys, worker, lease_ms, limit, claims, earlier)
+  if not any_ready(keys.ready) then return end
   for p = 9, 0, -1 do
     local ready = keys.ready .. p
     local ids = redis.call('ZRANGE', ready, 0, limit - 1)
@@ -53,11 +61,9 @@ local function claim_ready(q, keys, worker, lease_ms, limit, claims, earlier)
   end
 end
 
--- wake_for_rest(ready, wake): the claimer took all it wanted; if it left any, another worker is woken.
+-- wake_for_rest(ready, wake): what this claimer leaves, another worker is woken for.
 local function wake_for_rest(ready, wake)
-  for p = 9, 0, -1 do
-    if redis.call('EXISTS', ready .. p) == 1 then return wake_one(wake) end
-  end
+  if any_ready(ready) then wake_one(wake) end
 end
 
 -- next_us(q, keys): microseconds until something is due (a delayed job, a retry, an expired lease); -1: nothing.

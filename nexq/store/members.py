@@ -30,6 +30,12 @@ class Members:
         reply = await self._run("beat", worker, ttl_ms, info)
         return float(reply[1]) / 1000
 
+    async def order(self, worker: str, text: str) -> None:
+        """Tell a worker: 'concurrency <n>', 'drain' (claim no more), 'resume', 'stop'."""
+        script = load("order")
+        keys = script.bind_keys(system_keys(self.namespace))
+        await self.backend.run(script, SYSTEM_TAG, keys, (worker, text))
+
     async def _run(self, name: str, *args: Arg) -> list[Any]:
         script = load(name)
         keys = script.bind_keys(system_keys(self.namespace))

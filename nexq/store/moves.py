@@ -207,6 +207,12 @@ class Moves:
         script, keys = self._bind("wake", queue)
         await self.backend.run(script, queue, keys, ())
 
+    async def peek(self, queue: str) -> tuple[bool, float | None]:
+        """The cheapest look: (whether a job is ready, when the first lease ends: server time in ms)."""
+        script, keys = self._bind("peek", queue)
+        some, deadline = cast("list[Any]", await self.backend.run(script, queue, keys, ()))
+        return bool(some), float(deadline) if deadline else None
+
     async def tidy(self, queue: str, keep: str = "", slice: int = 500) -> tuple[int, int, int]:
         """Promote, reap and prune a slice each. Returns how many of each."""
         reply = await self._run("tidy", queue, slice, keep or _KEEP)

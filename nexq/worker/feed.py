@@ -26,7 +26,7 @@ log = logging.getLogger("nexq.worker")
 #: Most claims or outcomes in one exchange.
 BATCH = 500
 #: An idle worker looks for itself this often, should a wake-up have been lost.
-LOOK_S = 60.0
+LOOK_S = 120.0
 #: Prefetch no more than what would be started within this time.
 AHEAD_S = 0.005
 
@@ -65,6 +65,7 @@ class Feed:
         self._more = False
         self._looks = 0
         self._rate = 0.0
+        self._server_ms = 0.0
         self._marked = time.monotonic()
         self._loop = asyncio.get_running_loop()
         #: False: hand in outcomes, take no claims.
@@ -79,6 +80,16 @@ class Feed:
         self._look = True
         self.idle = False
         self._kick.set()
+
+    async def peek(self) -> None:
+        """A cheap look while idle: a wake-up may have been lost, and another worker's lease may end soon."""
+        asked_mono = time.monotonic()
+        ready, deadline_ms = await self._moves.peek(self.queue)
+        self.last_ok_mono = asked_mono
+        if ready:
+            self.look()
+        elif deadline_ms is not None:
+            self._look_in((deadline_ms - self._server_ms) / 1000 - (asked_mono - self._marked))
 
     def slot_freed(self) -> None:
         """A slot is free again: go on, if there was more than the slots could take."""
@@ -169,11 +180,25 @@ class Feed:
         if limit:
             self._more = len(reply.claims) == limit
             self.idle = not reply.claims
-        wait_s = LOOK_S if reply.next_s is None else min(LOOK_S, reply.next_s)
+        self._server_ms = reply.now_ms
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
         if not self._more:
-            self._timer = self._loop.call_later(wait_s, self.look)
+            self._look_in(LOOK_S if reply.next_s is None else reply.next_s)
+
+    def _look_in(self, wait_s: float) -> None:
+        """Look after this long, or earlier when that was planned."""
+        at = self._loop.time() + max(0.0, min(LOOK_S, wait_s))
+        if self._timer is not None:
+            if self._timer.when() <= at:
+                return
+            self._timer.cancel()
+        self._timer = self._loop.call_at(at, self._look_by_timer)
+
+    def _look_by_timer(self) -> None:
+        self._timer = None
+        self.look()
 
     def stats(self) -> dict[str, Any]:
         """Figures for the heartbeat."""

@@ -25,9 +25,9 @@ from nexq.worker.settings import WorkerSettings
 log = logging.getLogger("nexq.worker")
 
 #: An idle worker says that it lives this often, and counts as alive for TTL_S after.
-IDLE_BEAT_S = 30.0
-TTL_S = 75.0
-LISTEN_S = 30.0
+IDLE_BEAT_S = 45.0
+TTL_S = 110.0
+LISTEN_S = 60.0
 
 
 class Heartbeat:

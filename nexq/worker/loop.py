@@ -47,7 +47,7 @@ class Worker:
         self._drained = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._feeds = {q: Feed(store, q, settings, self) for q in settings.queues}
-        self._waker = Waker(store, self._feeds)
+        self._waker = Waker(store, self._feeds, settings.lease_s)
         self._heartbeat = Heartbeat(
             store, settings, claims=self._held, info=self._info, on_stop=self._on_stop, on_order=self._on_order
         )
@@ -90,15 +90,21 @@ class Worker:
         await self._publish()
         self._heartbeat.start()
         feeds = [asyncio.create_task(f.run(self._on_stale), name=f"nexq-feed-{q}") for q, f in self._feeds.items()]
-        others = [asyncio.create_task(self._waker.run()), asyncio.create_task(self._watch(feeds))]
+        waker = asyncio.create_task(self._waker.run())
+        others = [waker, asyncio.create_task(self._watch(feeds))]
         try:
             await self._stopping.wait()
+            # Who claims no more must not take wake-ups that others could use.
+            waker.cancel()
+            await asyncio.wait([waker])
             await self._drain()
             for feed in self._feeds.values():
                 feed.close()
             _, late = await asyncio.wait(feeds, timeout=max(5.0, self.settings.lease_s / 2))
             if late:
                 log.warning("some outcomes could not be handed in; their jobs run again when the leases end")
+            else:
+                await self._pass_on()
         finally:
             for task in (*feeds, *others):
                 task.cancel()
@@ -185,6 +191,12 @@ class Worker:
         for running in list(self._running.values()):
             # It does not react (a thread): its job is given back all the same, its settle would be refused.
             self._feeds[running.queue].settle(running.claim, Outcome("release"))
+
+    async def _pass_on(self) -> None:
+        """Wake another worker: a wake-up may have gone to this one as it left."""
+        for queue in self._feeds:
+            with contextlib.suppress(BackendError, TimeoutError):
+                await asyncio.wait_for(self._store.moves.wake(queue), 1.0)
 
     async def _watch(self, feeds: list[asyncio.Task[None]]) -> None:
         """Never deaf: give up when the store was silent too long. In a burst: stop when nothing is left."""

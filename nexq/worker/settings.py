@@ -8,6 +8,7 @@ import socket
 from dataclasses import dataclass, field
 
 from nexq.errors import ConfigError
+from nexq.keys import check_id
 from nexq.store import Keep
 
 
@@ -38,6 +39,7 @@ class WorkerSettings:
     id: str = field(default_factory=new_worker_id)
 
     def __post_init__(self) -> None:
+        check_id(self.id)
         if not self.queues:
             raise ConfigError("A worker needs at least one queue.")
         if not 1 <= self.concurrency <= 10_000:

@@ -18,14 +18,16 @@ from nexq.worker.feed import Feed
 
 log = logging.getLogger("nexq.worker")
 
-#: The longest block. A connection that went silent is noticed this long, plus a call's timeout, after.
-BLOCK_S = 10.0
+#: The longest block; after it the feeds peek. A connection that went silent is noticed a call's timeout later.
+BLOCK_S = 15.0
 
 
 class Waker:
     """Listens for wake-ups of some feeds."""
 
-    def __init__(self, store: Store, feeds: Mapping[str, Feed]) -> None:
+    def __init__(self, store: Store, feeds: Mapping[str, Feed], lease_s: float) -> None:
+        # Within a lease, so that the end of another worker's lease is known before it comes.
+        self._block_s = min(BLOCK_S, lease_s)
         self._backend = store.backend
         self._moves = store.moves
         self._feeds = {queue_keys(store.namespace, queue)["wake"]: feed for queue, feed in feeds.items()}
@@ -39,7 +41,9 @@ class Waker:
         while True:
             await self.hungry.wait()
             try:
-                woken = await self._backend.wait(keys, BLOCK_S)
+                woken = await self._backend.wait(keys, self._block_s)
+                if woken is None:
+                    await asyncio.gather(*(feed.peek() for feed in self._feeds.values()))
             except BackendError as error:
                 log.debug("waiting failed: %s", error)
                 await asyncio.sleep(backoff.next_s())
