@@ -26,11 +26,14 @@
 local count = (#ARGV - entries + 1) / 4
 if count > 1000 or count ~= math.floor(count) then return {'BAD', '0', 'batch'} end
 
+local LONG_SPEC = '^%d[a-j][^\n]*\n[^\n]*\n[^\n]*\n'
 local ids, any_unique = {}, false
 for i = 1, count do
   local at = entries + (i - 1) * 4
   local delay = ARGV[at + 2]
-  if not string.find(ARGV[at + 1], '^%d[%da-j][^\n]*\n') then return {'BAD', tostring(i - 1), 'spec'} end
+  if not string.find(ARGV[at + 1], '^%d%d[^\n]*\n') and not string.find(ARGV[at + 1], LONG_SPEC) then
+    return {'BAD', tostring(i - 1), 'spec'}
+  end
   if delay ~= '' then
     local due = tonumber(string.sub(delay, 1, 1) == '@' and string.sub(delay, 2) or delay)
     if not due or not (due >= 0 and due < 9e15) then return {'BAD', tostring(i - 1), 'delay_ms'} end
