@@ -74,7 +74,7 @@ end
 
 local stale = {}
 settle_completed(q, keys, outcomes, n_complete, stale)
-settle_others(q, keys, outcomes + 3 * n_complete, stale)
+local came_back = settle_others(q, keys, outcomes + 3 * n_complete, stale)
 -- What ends in one call can be pruned in one call, so retention keeps up with any rate.
 if n_outcomes > 0 or tidy == 1 then prune_all(q, keys, keep, math.min(1000, slice + n_outcomes)) end
 local moved = reap_expired(q, keys, slice) + promote_due(q, scheduled, ready, jobs, slice)
@@ -83,7 +83,7 @@ local moved = reap_expired(q, keys, slice) + promote_due(q, scheduled, ready, jo
 local claims, earlier = {}, {}
 local first_token = q.token + 1
 if limit > 0 and not q.paused then claim_ready(q, keys, worker, lease_ms, limit, claims, earlier) end
-if n_outcomes > n_complete then
+if came_back > 0 then
   -- A job came back, now or for later: somebody must know, and this worker may be full or leaving.
   wake_one(wake)
 elseif moved > 0 or (limit > 0 and #claims == 2 * limit) then

@@ -60,7 +60,9 @@ end
 local KINDS = {retry = true, bury = true, snooze = true, cancel = true, release = true}
 
 -- settle_others(q, keys, at, stale): settle the outcomes that are not completions, from place `at` of ARGV on.
+-- Returns how many were settled.
 local function settle_others(q, keys, at, stale)
+  local settled = 0
   for i = at, #ARGV, 5 do
     local kind, id, token = ARGV[i], ARGV[i + 1], ARGV[i + 2]
     local delay_ms = tonumber(ARGV[i + 3])
@@ -68,8 +70,10 @@ local function settle_others(q, keys, at, stale)
       and redis.call('ZSCORE', keys.running, id) and redis.call('HEXISTS', keys.jobs, id) == 1
     if mine and KINDS[kind] and delay_ms and delay_ms >= 0 and delay_ms < 9e15 then
       settle_other(q, keys, id, kind, delay_ms, ARGV[i + 4])
+      settled = settled + 1
     else
       stale[#stale + 1] = id
     end
   end
+  return settled
 end
