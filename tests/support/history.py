@@ -9,7 +9,7 @@ Each process appends JSON lines to a file of its own, one write per line, so tha
 
 | op | phases | fields |
 |---|---|---|
-| enqueue | call, then ok, fail (surely not taken) or unknown | `run_at` ms; `key`: the submission's name if not the id |
+| enqueue | call, then ok, fail (not taken) or unknown | `run_at` ms; `key`: the submission's name if not the id |
 | claim | ok | `token` |
 | run | call (it starts) | `token`; `at_ms`: when, by the server's clock or one that agrees with it |
 | settle | call, then ok, fail (refused as stale) or unknown | `token`; `kind`: complete, retry, bury, ... |

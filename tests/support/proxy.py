@@ -150,7 +150,7 @@ class FaultProxy:
     def heal(self) -> None:
         """No more faults. Connections that were black holes end, as their streams have gaps."""
         self._faults, self._hole = [], False
-        self._loop.call_soon_threadsafe(self._end_holes)
+        self._loop.call_soon_threadsafe(self._end_all, False, True)
 
     def cut_all(self, *, reset: bool = False) -> None:
         """End every connection now."""
@@ -260,8 +260,7 @@ class FaultProxy:
     async def _deliver(self, link: _Link, request: list[bytes], message: bytes) -> bool:
         """Pass a reply on, with its fault. False: the connection has ended."""
         fault = self._find(request, "drop", "reset", "swallow", "delay", "split", "drip", "replace")
-        if fault is None:
-            fault = Fault("pass")
+        fault = fault or Fault("pass")
         if fault.what in ("drop", "reset"):
             self._end(link, reset=fault.what == "reset")
             return False
@@ -293,10 +292,6 @@ class FaultProxy:
         link.client.close()
         link.server.close()
 
-    def _end_all(self, reset: bool = False) -> None:
-        for link in list(self._links):
+    def _end_all(self, reset: bool = False, holes_only: bool = False) -> None:
+        for link in [link for link in self._links if link.hole or not holes_only]:
             self._end(link, reset=reset)
-
-    def _end_holes(self) -> None:
-        for link in [link for link in self._links if link.hole]:
-            self._end(link)
