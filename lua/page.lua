@@ -40,7 +40,6 @@ if after_id ~= '' then
   local rank = redis.call(newest == 1 and 'ZREVRANK' or 'ZRANK', set, after_id)
   if rank then
     from = rank + 1
-  -- The last one has left: look again at those with its score, rather than miss one.
   elseif newest == 1 then
     from = redis.call('ZCARD', set) - rank_after()
   else
