@@ -6,7 +6,7 @@ that is just being moved is never mistaken for a broken one.
 
 from __future__ import annotations
 
-from nexq.doctor.examine import examine
+from nexq.doctor.examiner import examine
 from nexq.doctor.report import Finding, Report
 
 __all__ = ["Finding", "Report", "examine"]

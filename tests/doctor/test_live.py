@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -150,9 +151,10 @@ async def test_no_call_holds_the_server_up(store: Store, valkey: Server) -> None
     valkey.wire.call("ZREM", key("ready:5", "a"), "s7")
     valkey.wire.call("CONFIG", "RESETSTAT")
     valkey.wire.call("CONFIG", "SET", "slowlog-log-slower-than", "5000")
+    valkey.wire.call("CONFIG", "SET", "slowlog-max-len", "1000")
     valkey.wire.call("SLOWLOG", "RESET")
     report = await examine(store)
-    slow = valkey.wire.call("SLOWLOG", "GET", "10")
+    slow = valkey.wire.call("SLOWLOG", "LEN")
     stats = valkey.wire.call("INFO", "commandstats").decode()
     valkey.wire.call("CONFIG", "SET", "slowlog-log-slower-than", "10000")
     assert report.checked["jobs"] == 40_099
@@ -161,6 +163,7 @@ async def test_no_call_holds_the_server_up(store: Store, valkey: Server) -> None
         ("I2", "a", 1),
     }
     calls = next(line for line in stats.splitlines() if line.startswith("cmdstat_evalsha:"))
-    # A machine that is short of time may let a call wait; most of them must not even come near.
-    assert len(slow) <= 3, (calls, [entry[2] for entry in slow])
-    assert float(calls.split("usec_per_call=")[1].split(",")[0]) < 3000, calls
+    # A machine that is short of time lets some calls wait; the others must not even come near.
+    number, mean_us = (float(re.findall(rf"{name}=([0-9.]+)", calls)[0]) for name in ("calls", "usec_per_call"))
+    assert slow <= number / 10, calls
+    assert mean_us < 2500, calls

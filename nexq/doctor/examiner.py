@@ -15,7 +15,7 @@ from nexq.scripts import load
 from nexq.store import Store
 
 #: Jobs per call of a script: under 5 ms of the server's time.
-SLICE = 200
+SLICE = 100
 #: A due job or an expired lease that stays longer than this has nobody to move it.
 LATE_MS = 60_000
 #: Hash of a queue -> the kind of its entries that belong to no job.
