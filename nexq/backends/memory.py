@@ -11,6 +11,7 @@ import re
 import threading
 from collections import deque
 from collections.abc import Sequence
+from typing import Any
 
 from nexq.backends.base import Arg, Backend, Reply
 from nexq.engine import CommandError, Engine
@@ -70,6 +71,10 @@ class MemoryBackend:
     async def check(self, *, allow_unsafe: bool = False) -> list[str]:
         """There is nothing to check: no warnings."""
         return []
+
+    def dump(self) -> dict[str, Any]:
+        """The whole state, fit for JSON (see nexq.engine.Engine.dump)."""
+        return self._store.dump()
 
     def clone(self) -> Backend:
         """Another backend on the same store, for another event loop in any thread."""
@@ -144,6 +149,11 @@ class _Store:
             finally:
                 # A script that failed half-way has pushed what it pushed.
                 self._serve(self._engine.take_pushed())
+
+    def dump(self) -> dict[str, Any]:
+        """The engine's state."""
+        with self._lock:
+            return self._engine.dump()
 
     def enlist(self, waiter: _Waiter) -> bool:
         """Give the waiter an element at once, or put it in the queues of its keys. Returns whether it has one."""

@@ -153,9 +153,9 @@ def zrange(space: Keyspace, args: Raw) -> Result:
     at = 3
     while at < len(args):
         option = to_bytes(args[at]).upper()
-        if option == b"BYSCORE":
+        if option == b"BYSCORE" and not by_score:
             by_score = True
-        elif option == b"REV":
+        elif option == b"REV" and not rev:
             rev = True
         elif option == b"WITHSCORES":
             with_scores = True

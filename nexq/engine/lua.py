@@ -61,7 +61,7 @@ local function describe(raised)
     local err = rawget(raised, 'err')
     return type(err) == 'string' and err or 'ERR unknown error'
   elseif type(raised) == 'userdata' then
-    return text_of(raised)
+    return text_of(raised), raised
   end
   return nil, raised
 end
@@ -91,7 +91,7 @@ end
 
 local function one_line(text) return (gsub(text, '[\r\n]', ' ')) end
 
--- What is handed to Python: 0, value | 1, is there more, element, ... | 2, status | 3, error.
+-- What is handed to Python: 0, value | 1, the table if it has more, element, ... | 2, status | 3, error.
 local STEP = 4000
 local function spread(reply, from)
   local read = getmetatable(reply) == nil and reply or setmetatable({}, {__index = function(_, i)
@@ -103,7 +103,7 @@ local function spread(reply, from)
   local n = from
   while n < from + STEP and read[n + 1] ~= nil do n = n + 1 end
   if n == from then return 1, false end
-  return 1, n == from + STEP, unpack(read, from + 1, n)
+  return 1, n == from + STEP and reply, unpack(read, from + 1, n)
 end
 
 local function finish(ok, reply)
@@ -132,7 +132,7 @@ class Sandbox:
 
     def __init__(self, call: Callable[..., Any]) -> None:
         lua = _lua51.LuaRuntime(encoding=None, register_eval=False, register_builtins=False, attribute_filter=_deny)
-        self.table: Callable[[Sequence[object]], Any] = lua.table_from
+        self.table: Callable[[Sequence[object] | dict[bytes, bytes]], Any] = lua.table_from
         self._call = call
         load = lua.eval(b"function(text, ...) return assert(loadstring(text, '@prelude'))(...) end")
         parts = load(_PRELUDE, call, self._try, _text_of)
@@ -148,14 +148,14 @@ class Sandbox:
     def run(self, chunk: Any, keys: Sequence[bytes], args: Sequence[bytes]) -> Reply:
         """Run a compiled script and return its reply. Raises CommandError for an error reply."""
         table = self.table
-        return self._to_reply(self._run(chunk, table(keys), table(args)), None)
+        return self._to_reply(self._run(chunk, table(keys), table(args)))
 
-    def _to_reply(self, outcome: tuple[Any, ...], source: Any) -> Reply:
+    def _to_reply(self, outcome: tuple[Any, ...]) -> Reply:
         kind, value = outcome[0], outcome[1]
         if kind == 1:
             parts = [v if type(v) is bytes else self._to_part(v) for v in outcome[2:]]
-            while value:
-                _, value, *more = self._spread(source, len(parts))
+            while value is not False:
+                _, value, *more = self._spread(value, len(parts))
                 parts += [v if type(v) is bytes else self._to_part(v) for v in more]
             return parts
         if kind == 3:
@@ -174,7 +174,7 @@ class Sandbox:
         if value is True:
             return 1
         if _lua51.lua_type(value) == "table":
-            return self._to_reply(self._spread(value, 0), value)
+            return self._to_reply(self._spread(value, 0))
         return None
 
     def _try(self, *parts: Any) -> Any:
@@ -186,7 +186,7 @@ class Sandbox:
 
     def reply_table(self, name: bytes, text: bytes) -> Any:
         """A table with one field: `ok` for a status, `err` for an error."""
-        return self.table([{name: text}])[1]
+        return self.table({name: text})
 
 
 def _text_of(raised: object) -> bytes | None:

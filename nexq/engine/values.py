@@ -20,7 +20,7 @@ Result: TypeAlias = "bytes | int | Status | list[bytes | int]"
 INT_MAX = 2**63 - 1
 INT_MIN = -(2**63)
 #: Redis writes whole scores within this bound as integers.
-_WHOLE = 2**52
+_WHOLE = 2**62
 
 _INT = re.compile(rb"(?:0|-?[1-9][0-9]{0,18})\Z")
 _FLOAT = re.compile(
