@@ -17,6 +17,7 @@
 --          CONFLICT (holder has the unique key). {'BAD', place, what}: nothing was taken.
 -- COST     O(M log N) for M jobs
 --
+-- @include lib/check
 -- @include lib/queue
 -- @include lib/spec
 -- @include lib/ready
@@ -24,7 +25,7 @@
 -- @include lib/wake
 
 local count = (#ARGV - entries + 1) / 4
-if count > 1000 or count ~= math.floor(count) then return {'BAD', '0', 'batch'} end
+if not is_whole(count, 0, 1000) then return {'BAD', '0', 'batch'} end
 
 local LONG_SPEC = '^%d[a-j][^\n]*\n[^\n]*\n[^\n]*\n'
 local ids, any_unique = {}, false
@@ -36,7 +37,7 @@ for i = 1, count do
   end
   if delay ~= '' then
     local due = tonumber(string.sub(delay, 1, 1) == '@' and string.sub(delay, 2) or delay)
-    if not due or not (due >= 0 and due < 9e15) then return {'BAD', tostring(i - 1), 'delay_ms'} end
+    if not is_duration(due) then return {'BAD', tostring(i - 1), 'delay_ms'} end
   end
   if ARGV[at + 3] ~= '' then any_unique = true end
   ids[i] = ARGV[at]

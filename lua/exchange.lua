@@ -42,6 +42,7 @@
 -- COST     O(M log N) for M outcomes, claims and slices
 -- FLAGS    allow-oom
 --
+-- @include lib/check
 -- @include lib/queue
 -- @include lib/spec
 -- @include lib/run
@@ -57,10 +58,11 @@
 -- @include lib/claim
 
 local n_outcomes = n_complete + (#ARGV - outcomes + 1 - 3 * n_complete) / 5
-if n_outcomes ~= math.floor(n_outcomes) or n_outcomes > 1000 or limit > 1000 or slice > 1000
-  or not string.find(keep, '^%d+ %d+ %d+ %d+ %d+$') then
-  return {'BAD', '0', 'batch'}
-end
+if not is_whole(n_outcomes, 0, 1000) then return {'BAD', '0', 'batch'} end
+if not is_whole(limit, 0, 1000) then return {'BAD', '0', 'limit'} end
+if not is_whole(slice, 0, 1000) then return {'BAD', '0', 'slice'} end
+if not is_duration(lease_ms) then return {'BAD', '0', 'lease_ms'} end
+if not string.find(keep, KEEP_FORM) then return {'BAD', '0', 'keep'} end
 local keys = {
   jobs = jobs, runs = runs, results = results, history = history, ready = ready, scheduled = scheduled,
   retrying = retrying, running = running, completed = completed, dead = dead, cancelled = cancelled,

@@ -15,11 +15,13 @@
 -- COST     O(M log N) for M claims
 -- FLAGS    allow-oom
 --
+-- @include lib/check
 -- @include lib/queue
 -- @include lib/run
 
 local n = (#ARGV - claims + 1) / 2
-if n > 1000 or n ~= math.floor(n) then return {'BAD', '0', 'batch'} end
+if not is_whole(n, 0, 1000) then return {'BAD', '0', 'batch'} end
+if not is_duration(lease_ms) then return {'BAD', '0', 'lease_ms'} end
 if n == 0 then return {'OK', {}, {}} end
 local ids = {}
 for i = 1, n do ids[i] = ARGV[claims + 2 * i - 2] end

@@ -25,6 +25,7 @@
 -- COST     O(M log N), M <= limit
 -- FLAGS    allow-oom
 --
+-- @include lib/check
 -- @include lib/queue
 -- @include lib/spec
 -- @include lib/ended
@@ -38,7 +39,8 @@ local wanted = {sets[state]}
 if state == 'ready' then
   for p = 0, 9 do wanted[p + 1] = ready .. p end
 end
-if #wanted == 0 or limit < 1 or limit > 1000 then return {'BAD', '0', 'state'} end
+if #wanted == 0 then return {'BAD', '0', 'state'} end
+if not is_whole(limit, 1, 1000) then return {'BAD', '0', 'limit'} end
 local q = open_queue(queue, now_ms)
 local dropped = 0
 for i = 1, #wanted do

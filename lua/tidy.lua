@@ -27,6 +27,7 @@
 -- COST     O(M log N), M <= slice
 -- FLAGS    allow-oom
 --
+-- @include lib/check
 -- @include lib/queue
 -- @include lib/spec
 -- @include lib/run
@@ -44,7 +45,8 @@ local keys = {
   completed = completed, dead = dead, cancelled = cancelled, unique = unique, cancels = cancels,
   waiters = waiters, done = done, tombs = tombs,
 }
-if slice > 1000 then return {'BAD', '0', 'batch'} end
+if not is_whole(slice, 0, 1000) then return {'BAD', '0', 'slice'} end
+if not string.find(keep, KEEP_FORM) then return {'BAD', '0', 'keep'} end
 local q = open_queue(queue, now_ms)
 local pruned = prune_all(q, keys, keep, slice)
 local reaped = reap_expired(q, keys, slice)

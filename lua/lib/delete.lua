@@ -41,10 +41,12 @@ local function prune_tombs(q, tombs, tomb_ms, limit)
   if #old > 0 then redis.call('ZREMRANGEBYRANK', tombs, 0, #old - 1) end
 end
 
+local KEEP_FORM = '^(%d+) (%d+) (%d+) (%d+) (%d+)$'
+
 -- prune_all(q, keys, keep, limit): prune every terminal set and the tombstones, a slice each.
 --   keep  '<ms> <count>' of completed and cancelled, '<ms> <count>' of dead, tombstone ms
 local function prune_all(q, keys, keep, limit)
-  local keep_ms, keep_count, dead_ms, dead_count, tomb_ms = string.match(keep, '^(%d+) (%d+) (%d+) (%d+) (%d+)$')
+  local keep_ms, keep_count, dead_ms, dead_count, tomb_ms = string.match(keep, KEEP_FORM)
   keep_ms, keep_count, tomb_ms = tonumber(keep_ms), tonumber(keep_count), tonumber(tomb_ms)
   local pruned = prune_set(q, keys, keys.completed, keep_ms, keep_count, tomb_ms, limit)
     + prune_set(q, keys, keys.cancelled, keep_ms, keep_count, tomb_ms, limit)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
-from nexq.backends.base import Arg, Backend, Reply
-from nexq.errors import InvalidJob, JobNotFound, NexqError, OutcomeUnknown, UniqueConflict
+from nexq.backends.base import Arg, Backend
+from nexq.errors import InvalidJob, JobNotFound, OutcomeUnknown, UniqueConflict
 from nexq.keys import queue_keys
 from nexq.scripts import Script, load
 from nexq.states import JobState
@@ -132,8 +132,7 @@ class Moves:
             *others,
         ]
         reply = cast("list[Any]", await self.backend.run(script, queue, keys, args))
-        if reply[0] != b"OK":
-            raise NexqError(f"exchange refused: {reply!r}")
+        _accepted("exchange", reply)
         _, now_us, next_us, token, stale, earlier, flat = reply
         places = iter(range(token, token + len(flat) // 2))
         it = iter(flat)
@@ -154,6 +153,7 @@ class Moves:
             for claim in claims[i : i + BATCH]:
                 args += claim
             reply = cast("list[Any]", await self.backend.run(script, queue, keys, args))
+            _accepted("extend", reply)
             lost += reply[1]
             stop += reply[2]
         return lost, stop
@@ -194,8 +194,6 @@ class Moves:
     async def purge(self, queue: str, state: JobState, limit: int = BATCH) -> int:
         """Drop at most `limit` jobs of one state, oldest first. Returns how many."""
         reply = await self._run("purge", queue, state.value, limit)
-        if reply[0] != b"OK":
-            raise InvalidJob(f"Jobs in state {state.value!r} cannot be purged.")
         return int(reply[1])
 
     async def pause(self, queue: str, reason: bytes) -> None:
@@ -227,8 +225,9 @@ class Moves:
 
     async def _run(self, name: str, queue: str, *args: Arg) -> list[Any]:
         script, keys = self._bind(name, queue)
-        reply: Reply = await self.backend.run(script, queue, keys, (self.now_ms, *args))
-        return cast("list[Any]", reply)
+        reply = cast("list[Any]", await self.backend.run(script, queue, keys, (self.now_ms, *args)))
+        _accepted(name, reply)
+        return reply
 
     def _bind(self, name: str, queue: str, memo: str = "") -> tuple[Script, list[str]]:
         """The script and its keys for a queue; `memo` names the worker whose memo is meant."""
@@ -247,6 +246,11 @@ class Moves:
 
 
 _KEEP = Keep().pack()
+
+
+def _accepted(name: str, reply: list[Any]) -> None:
+    if reply[0] == b"BAD":
+        raise InvalidJob(f"{name} was given a bad {reply[2].decode()}; nothing was changed.")
 
 
 def _found(reply: list[Any], id: str, queue: str) -> None:
