@@ -107,6 +107,19 @@ async def test_a_new_connection_to_a_silent_server_is_given_up_in_time(
     assert time.monotonic() - start < 2.5
 
 
+@SLOW_HANDSHAKE
+async def test_many_calls_to_a_silent_server_do_not_wait_for_each_other(
+    proxy: FaultProxy, open_store: OpenStore
+) -> None:
+    proxy.black_hole()
+    store = open_store(proxy.url, patience_s=1.0, call_timeout_s=0.3)
+    start = time.monotonic()
+    calls = [store.moves.enqueue("q", [Entry(f"j{i}", SPEC)]) for i in range(3)]
+    errors = await asyncio.gather(*calls, return_exceptions=True)
+    assert all(isinstance(error, (BackendUnavailable, OutcomeUnknown)) for error in errors)
+    assert time.monotonic() - start < 2.5
+
+
 async def test_a_silent_server_that_speaks_again_is_used_again(proxy: FaultProxy, open_store: OpenStore) -> None:
     store = open_store(proxy.url, patience_s=10.0, call_timeout_s=0.2)
     await store.moves.enqueue("q", [Entry("a", SPEC)])
