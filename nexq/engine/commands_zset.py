@@ -6,6 +6,7 @@ Those that take scores get their arguments as Lua passed them, so that a number 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from nexq.engine.commands_list import place_range
 from nexq.engine.keyspace import Keyspace
@@ -148,23 +149,7 @@ def zcount(space: Keyspace, args: Raw) -> Result:
 
 def zrange(space: Keyspace, args: Raw) -> Result:
     """ZRANGE key start stop [BYSCORE] [REV] [LIMIT offset count] [WITHSCORES]."""
-    by_score = rev = with_scores = False
-    limit: tuple[int, int] | None = None
-    at = 3
-    while at < len(args):
-        option = to_bytes(args[at]).upper()
-        if option == b"BYSCORE" and not by_score:
-            by_score = True
-        elif option == b"REV" and not rev:
-            rev = True
-        elif option == b"WITHSCORES":
-            with_scores = True
-        elif option == b"LIMIT" and at + 2 < len(args):
-            limit = parse_int(args[at + 1]), parse_int(args[at + 2])
-            at += 2
-        else:
-            raise CommandError(SYNTAX)
-        at += 1
+    by_score, rev, with_scores, limit = _read_range_options(args[3:])
     if by_score:
         low, high = (args[2], args[1]) if rev else (args[1], args[2])
         bounds = parse_bound(low), parse_bound(high)
@@ -183,6 +168,29 @@ def zrange(space: Keyspace, args: Raw) -> Result:
         return []
     pairs = found.slice(start, stop)
     return _show(reversed(pairs) if rev else pairs, with_scores=with_scores)
+
+
+@lru_cache(maxsize=512)
+def _read_range_options(words: Raw) -> tuple[bool, bool, bool, tuple[int, int] | None]:
+    """(BYSCORE, REV, WITHSCORES, LIMIT) of a ZRANGE. Scripts say the same few again and again."""
+    by_score = rev = with_scores = False
+    limit: tuple[int, int] | None = None
+    at = 0
+    while at < len(words):
+        option = to_bytes(words[at]).upper()
+        if option == b"BYSCORE" and not by_score:
+            by_score = True
+        elif option == b"REV" and not rev:
+            rev = True
+        elif option == b"WITHSCORES":
+            with_scores = True
+        elif option == b"LIMIT" and at + 2 < len(words):
+            limit = parse_int(words[at + 1]), parse_int(words[at + 2])
+            at += 2
+        else:
+            raise CommandError(SYNTAX)
+        at += 1
+    return by_score, rev, with_scores, limit
 
 
 def _limit_places(start: int, stop: int, limit: tuple[int, int] | None, *, rev: bool) -> tuple[int, int]:

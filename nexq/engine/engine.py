@@ -10,12 +10,10 @@ from typing import Any
 from nexq.engine.commands import COMMANDS, Command
 from nexq.engine.keyspace import Keyspace, Value
 from nexq.engine.lua import Sandbox
-from nexq.engine.values import CommandError, Reply, Status, format_score, to_bytes
+from nexq.engine.values import CommandError, Reply, Result, Status, format_score, to_bytes
 from nexq.engine.zset import SortedSet
 from nexq.errors import ScriptFailed
 from nexq.scripts import Script
-
-_BYTES = {bytes}
 
 
 def wall_clock_us() -> int:
@@ -56,8 +54,7 @@ class Engine:
     def command(self, *parts: bytes | int | float, now_us: int | None = None) -> Any:
         """Run one command, as redis.call would. nil is None. Raises CommandError."""
         self._begin(now_us)
-        found, args = self._find(parts)
-        result = found.function(self._space, args)
+        result = self._answer(parts)
         if isinstance(result, list):
             return [None if part is False else part for part in result]
         return None if result is False else result
@@ -96,33 +93,38 @@ class Engine:
         if space.pushed:
             space.pushed = []
 
-    def _find(self, parts: Sequence[Any]) -> tuple[Command, Sequence[Any]]:
-        """The command and its arguments. Raises CommandError where a script may not call it like that."""
+    def _answer(self, parts: Sequence[Any]) -> Result:
+        """Run one command. Raises CommandError, also where a script may not call it like that."""
+        try:
+            function, least, most, raw = self._commands[parts[0]]
+        except (KeyError, IndexError):
+            function, least, most, raw = self._look_up(parts)
+        args = parts[1:]
+        if not raw:
+            for arg in args:
+                if type(arg) is not bytes:
+                    args = tuple(map(to_bytes, args))
+                    break
+        if not least <= len(args) <= most:
+            raise CommandError("ERR Wrong number of args calling Redis command from script")
+        return function(self._space, args)
+
+    def _look_up(self, parts: Sequence[Any]) -> Command:
         if not parts:
             raise CommandError("ERR Please specify at least one argument for this redis lib call")
-        args = parts[1:]
-        found = self._commands.get(parts[0])
+        name = to_bytes(parts[0])
+        found = COMMANDS.get(name.upper())
         if found is None:
-            name = to_bytes(parts[0])
-            found = COMMANDS.get(name.upper())
-            if found is None:
-                raise CommandError("ERR Unknown Redis command called from script")
-            self._commands[name] = found
-        if not found.raw and not {*map(type, args)} <= _BYTES:
-            args = tuple(map(to_bytes, args))
-        if not found.least <= len(args) <= found.most:
-            raise CommandError("ERR Wrong number of args calling Redis command from script")
-        return found, args
+            raise CommandError("ERR Unknown Redis command called from script")
+        return self._commands.setdefault(name, found)
 
     def _call(self, *parts: Any) -> Any:
         """redis.call: the reply as Lua sees it."""
-        found, args = self._find(parts)
-        result = found.function(self._space, args)
-        kind = type(result)
-        if kind is list:
-            return self._sandbox.table(result)  # type: ignore[arg-type]
-        if kind is Status:
-            return self._sandbox.reply_table(b"ok", bytes(result))  # type: ignore[arg-type]
+        result = self._answer(parts)
+        if type(result) is list:
+            return self._sandbox.table(result)
+        if type(result) is Status:
+            return self._sandbox.reply_table(b"ok", bytes(result))
         return result
 
 

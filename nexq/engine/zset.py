@@ -41,7 +41,9 @@ class SortedSet:
                 self._order.remove((old, member))
             scores[member] = score
             fresh.append(pair)
-        if fresh:
+        if len(fresh) == 1:
+            self._order.add(fresh[0])
+        elif fresh:
             self._order.update(fresh)
         return len(scores) - before
 

@@ -127,25 +127,8 @@ def test_what_was_written_before_an_error_stays(twin: Twin) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "os",
-        "io",
-        "package",
-        "require",
-        "loadfile",
-        "dofile",
-        "debug",
-        "load",
-        "loadstring",
-        "getfenv",
-        "setfenv",
-        "collectgarbage",
-        "module",
-        "python",
-        "newproxy",
-        "print",
-        "coroutine",
-        "pairs",
-        "next",
+        *("os", "io", "package", "require", "module", "loadfile", "dofile", "load", "loadstring", "debug", "python"),
+        *("getfenv", "setfenv", "collectgarbage", "newproxy", "print", "coroutine", "pairs", "next"),
     ],
 )
 def test_there_is_no_way_out(name: str) -> None:

@@ -200,7 +200,8 @@ def test_a_busy_loop_leaves_room_for_others() -> None:
 def test_threads_share_a_store_and_every_element_arrives_once() -> None:
     """Four loops take what four loops push, while waits are cancelled all the time."""
     backend = MemoryBackend()
-    per_pusher, taken, lock = 150, [], threading.Lock()
+    taken: list[bytes] = []
+    per_pusher, lock = 150, threading.Lock()
     total = 4 * per_pusher
 
     def take() -> None:
