@@ -28,8 +28,6 @@ def drain(subject: Subject, options: Options, processes: int) -> Measures:
         together = band.all_started()
         peak = max(worker.peak_mib() for worker in band.workers)
         time.sleep(0.2)
-        if extra := band.extra_runs():
-            raise SubjectError(f"{extra} runs beyond one per job")
         kept = subject.about.get("completed")
         if kept and server.left(kept) != jobs:
             raise SubjectError(f"{server.left(kept)} of {jobs} jobs are kept as completed")
@@ -40,6 +38,7 @@ def drain(subject: Subject, options: Options, processes: int) -> Measures:
             "server_us": (after["cpu"] - before["cpu"]) * 1e6 / jobs,
             "reads": (after["reads"] - before["reads"]) / jobs,
             "commands": (after["commands"] - before["commands"]) / jobs,
+            "extra_runs": band.extra_runs(),
             "peak_mib": peak,
             "kept_bytes": (server.memory() - empty) / jobs,
         }
@@ -53,7 +52,7 @@ def measure(subject: Subject, options: Options) -> Measures:
 
 QUESTION = Question(
     name="drain",
-    title="Drain of no-op jobs, all queued beforehand, every job checked to be done once and acknowledged",
+    title="Drain of no-op jobs, all queued beforehand, every job checked to be done and acknowledged",
     measure=measure,
     columns={
         "jobs": "jobs",
@@ -63,9 +62,11 @@ QUESTION = Question(
         "reads": "reads/job",
         "commands": "commands/job",
         "peak_mib": "peak MiB",
+        "extra_runs": "runs beyond one per job",
         "two_per_s": "2 processes, jobs/s",
         "two_worker_us": "worker µs/job, 2",
         "two_server_us": "server µs/job, 2",
+        "two_extra_runs": "runs beyond one, 2",
     },
 )
 

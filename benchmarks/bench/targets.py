@@ -27,6 +27,8 @@ TARGETS = (
     Target("drain", "per_s", True, 4, "repid"),
     Target("drain", "per_s", True, 9, "dramatiq"),
     Target("drain", "per_s", True, 1.8, "bullmq"),
+    Target("drain", "extra_runs", False, 0),
+    Target("drain", "two_extra_runs", False, 0),
     Target("drain", "worker_us", False, 16),
     Target("drain", "server_us", False, 12),
     Target("enqueue_bulk", "per_s", True, 100000),
