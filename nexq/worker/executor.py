@@ -6,30 +6,33 @@ import asyncio
 import contextlib
 import logging
 import time
-import traceback
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import orjson
 
+from nexq.clock import seconds
 from nexq.depends import Context, JobInfo
 from nexq.errors import InvalidPayload
 from nexq.job import Spec
 from nexq.outcome import DONE, Bury, Cancel, Control, Outcome, Snooze
 from nexq.payload import dump_json
 from nexq.registry import HandlerSpec, Registry
+from nexq.worker.failure import describe, ordinary
 from nexq.worker.inject import Injector
 from nexq.worker.processes import ChildKilled, ProcessPool
 from nexq.worker.running import Running
+from nexq.worker.threads import Threads
 
 log = logging.getLogger("nexq.job")
 
 #: A type that this worker does not know is offered again after this long, to another worker or a newer deploy.
 UNKNOWN_TYPE_DELAY_S = 5.0
-TRACEBACK_BYTES = 16_384
+#: A batch of outcomes this large still passes the servers' limits (512 MB an argument, 1 GB a query).
+RESULT_BYTES = 1 << 20
 
 
 class TimedOut(Exception):
@@ -39,9 +42,9 @@ class TimedOut(Exception):
 class Executor:
     """Runs handlers: async ones on the loop, sync ones in threads, `process` ones in killable children."""
 
-    def __init__(self, registry: Registry, concurrency: int) -> None:
+    def __init__(self, registry: Registry) -> None:
         self._handlers = {h.name.encode(): h for h in registry}
-        self._threads = ThreadPoolExecutor(max_workers=concurrency, thread_name_prefix="nexq-job")
+        self._threads = Threads()
         self._processes = ProcessPool()
         self._injector = Injector()
 
@@ -71,21 +74,20 @@ class Executor:
                 return DONE
             if isinstance(value, Control):
                 return _controlled(value)
-            return Outcome("complete", dump_json(value, "result"))
-        except asyncio.CancelledError:
-            return self._stopped(running)
+            return Outcome("complete", _dump_result(value))
         except BaseException as error:
             if running.stop:
                 return self._stopped(running)
-            if isinstance(error, (KeyboardInterrupt, SystemExit)):
-                error = RuntimeError(f"the handler raised {type(error).__name__}")
-            return _failed(handler, running, error, options)
+            return _failed(handler, running, ordinary(error), options)
 
     async def aclose(self) -> None:
         """Close worker-scoped dependencies, end the children and let the threads go."""
-        await self._injector.aclose()
+        try:
+            await self._injector.aclose()
+        except Exception:
+            log.exception("a dependency of the worker could not be cleaned up")
         await self._processes.aclose()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads.close()
 
     async def _run_fully(
         self,
@@ -98,33 +100,46 @@ class Executor:
         """Run with timeout, context and dependencies."""
         context = _context(handler, running, timeout_s, options)
         deadline = asyncio.timeout(timeout_s)
+        failure: BaseException | None = None
         try:
             async with deadline, contextlib.AsyncExitStack() as stack:
-                if handler.mode == "process":
-                    return await self._processes.run(handler, kwargs, context)
-                if handler.signature.injects:
-                    kwargs |= await self._injector.resolve(handler.signature.injects, context, stack)
-                if handler.mode == "async":
-                    return await handler.fn(**kwargs)
-                return await self._in_thread(partial(handler.fn, **kwargs), running)
-        except TimeoutError as error:
-            if deadline.expired():
+                try:
+                    if handler.mode == "process":
+                        return await self._processes.run(handler, kwargs, context)
+                    if handler.signature.injects:
+                        kwargs |= await self._injector.resolve(handler.signature.injects, context, stack)
+                    if handler.mode == "async":
+                        return await handler.fn(**kwargs)
+                    return await self._in_thread(partial(handler.fn, **kwargs), running)
+                except BaseException as error:
+                    failure = error
+                    raise
+            # A dependency swallowed the failure: that does not make the job complete.
+            assert failure is not None
+            raise failure
+        except (TimeoutError, asyncio.CancelledError) as error:
+            if deadline.expired() and not running.stop:
                 running.cancelled.set()
                 raise TimedOut(f"no end within {timeout_s:g} s") from error
             raise
+        finally:
+            failure = None
 
     async def _in_thread(self, call: Callable[[], Any], running: Running) -> Any:
         """Call in a thread. A thread cannot be killed: on timeout its job is settled while it runs on."""
-        loop = asyncio.get_running_loop()
-        future = loop.run_in_executor(self._threads, copy_context().run, call)
+        future = self._threads.call(partial(copy_context().run, call))
         while True:
             try:
-                return await asyncio.shield(future)
+                value, error = await asyncio.shield(future)
+                break
             except asyncio.CancelledError:
                 # Asked to stop: the handler sees ctx.cancelled and may still end in its own way.
                 if future.done() or running.stop != "cancel":
                     raise
                 running.cancelled.set()
+        if error is not None:
+            raise error
+        return value
 
     def _stopped(self, running: Running) -> Outcome:
         if running.stop == "cancel":
@@ -174,17 +189,34 @@ def _unknown_type(name: bytes) -> Outcome:
 
 def _controlled(value: Control) -> Outcome:
     if isinstance(value, Snooze):
-        return Outcome("snooze", delay_s=max(0.0, float(value.delay)))
+        delay = value.delay
+        return Outcome("snooze", delay_s=seconds(delay if isinstance(delay, timedelta) else max(0.0, delay), "Snooze"))
     if isinstance(value, Cancel):
         return Outcome("cancel", detail=orjson.dumps({"type": "Cancel", "message": value.reason}))
     reason = value.reason if isinstance(value, Bury) else ""
     return Outcome("bury", detail=orjson.dumps({"type": "Bury", "message": reason}))
 
 
+def _dump_result(value: Any) -> bytes:
+    """The result as JSON. Raises InvalidPayload for what is not JSON, or too large."""
+    raw = dump_json(value, "result")
+    if len(raw) > RESULT_BYTES:
+        raise InvalidPayload(
+            f"The result has {len(raw):,} bytes; the limit is {RESULT_BYTES:,}. "
+            "Keep it elsewhere and return a reference."
+        )
+    return raw
+
+
+def broken(error: BaseException) -> Outcome:
+    """The outcome of a job that could not even be looked at: a damaged record, or a defect of nexq."""
+    return Outcome("bury", detail=describe(error))
+
+
 def _failed(handler: HandlerSpec, running: Running, error: BaseException, options: dict[str, Any] | None) -> Outcome:
     """Retry or bury, by the handler's policy."""
     attempt, _ = _counts(running.claim.counts)
-    detail = _describe(error)
+    detail = describe(error)
     if isinstance(error, InvalidPayload):
         return Outcome("bury", detail=detail)
     # A timeout and a killed child are reasons to retry unless the policy names its errors.
@@ -192,17 +224,3 @@ def _failed(handler: HandlerSpec, running: Running, error: BaseException, option
     if handler.retry.allows(known, attempt, _max_attempts(handler, options)):
         return Outcome("retry", delay_s=handler.retry.wait_s(attempt), detail=detail)
     return Outcome("bury", detail=detail)
-
-
-def _describe(error: BaseException) -> bytes:
-    """The error as JSON for the job's history: type, message, traceback (its end, when it is long)."""
-    kind = getattr(error, "remote_type", type(error).__name__)
-    trace = getattr(error, "remote_traceback", None)
-    if trace is None:
-        trace = "".join(traceback.format_exception(error))
-    record = {"type": kind, "message": str(error)[:4096], "traceback": trace[-TRACEBACK_BYTES:]}
-    try:
-        return orjson.dumps(record)
-    except orjson.JSONEncodeError:
-        clean = {k: v.encode("utf-8", "backslashreplace").decode() for k, v in record.items()}
-        return orjson.dumps(clean)

@@ -29,17 +29,23 @@ BATCH = 500
 LOOK_S = 120.0
 #: Prefetch no more than what would be started within this time.
 AHEAD_S = 0.005
+#: What was so long ago tells nothing of the jobs to come.
+FRESH_S = 0.25
 
 
 class Slots(Protocol):
     """Where a feed's claims go: the worker's slots."""
 
-    def reserve(self, ahead: int) -> int:
+    def reserve(self, feed: Feed, ahead: int) -> int:
         """Take this feed's share of the free slots, and up to `ahead` more jobs, for claims to come."""
         ...
 
     def release(self, reserved: int) -> None:
         """Give back what was reserved: the claims have come."""
+        ...
+
+    def left(self) -> None:
+        """Slots that were reserved stayed free."""
         ...
 
     def start(self, feed: Feed, claim: Claim) -> None:
@@ -74,6 +80,26 @@ class Feed:
         #: Whether the last look found nothing and nothing has happened since.
         self.idle = False
         self.last_ok_mono = time.monotonic()
+        #: When this feed last got slots: for the worker, which lets those go first that waited longest.
+        self.turn = 0
+        self._under_way = False
+        self._hear = False
+
+    @property
+    def wanting(self) -> bool:
+        """Whether it would take slots now."""
+        return self.claiming and (self._look or self._more) and not self._under_way
+
+    @property
+    def settled(self) -> bool:
+        """Whether it found nothing when it last looked, and has handed in everything."""
+        return self.idle and not self._outcomes and not self._under_way
+
+    def hear(self, quiet_s: float) -> None:
+        """Make a round trip if the last one is longer ago: a full worker too must know that it is heard."""
+        if time.monotonic() - self.last_ok_mono > quiet_s:
+            self._hear = True
+            self._kick.set()
 
     def look(self) -> None:
         """Something may be ready: look as soon as a slot is free."""
@@ -115,7 +141,7 @@ class Feed:
         try:
             while True:
                 limit = self._limit()
-                if self._outcomes == 0 and limit == 0:
+                if self._outcomes == 0 and limit == 0 and not self._hear:
                     if self.closing:
                         return
                     self._kick.clear()
@@ -130,12 +156,17 @@ class Feed:
         """How many jobs to claim now: 0 where nothing calls for a look."""
         if not self.claiming or not (self._look or self._more or self._outcomes):
             return 0
-        return self._slots.reserve(min(self._settings.concurrency, int(self._rate * AHEAD_S)))
+        ahead = 0
+        if self._rate * AHEAD_S >= 1 and time.monotonic() - self._marked < FRESH_S:
+            ahead = min(self._settings.concurrency, int(self._rate * AHEAD_S))
+        return self._slots.reserve(self, ahead)
 
     async def _exchange(self, limit: int, on_stale: Callable[[bytes], None]) -> None:
         completed, others, n = self._take_outcomes()
         # The flags are read for this exchange; what happens while it is under way sets them anew.
-        self._look = False
+        self._under_way, self._hear = True, False
+        if limit:
+            self._look = False
         self._looks += 1
         nonce = secrets.token_hex(8)
         backoff = Backoff(cap_s=0.5)
@@ -157,6 +188,7 @@ class Feed:
                 # Outcomes are never dropped: the same call goes out again until it is answered.
                 log.warning("queue %r: %s", self.queue, error)
                 await asyncio.sleep(backoff.next_s())
+        self._under_way = False
         self._slots.release(limit)
         self._note(reply, limit, n)
         for claim in reply.claims:
@@ -164,6 +196,8 @@ class Feed:
                 self._slots.start(self, claim)
         for id in reply.stale:
             on_stale(id)
+        if len(reply.claims) < limit:
+            self._slots.left()
 
     def _take_outcomes(self) -> tuple[list[Arg], list[Arg], int]:
         completed, others = self._completed[: 3 * BATCH], self._others[: 5 * BATCH]
@@ -176,7 +210,8 @@ class Feed:
         now = self.last_ok_mono = time.monotonic()
         elapsed_s = max(1e-6, now - self._marked)
         self._marked = now
-        self._rate += 0.3 * (outcomes / elapsed_s - self._rate)
+        # What came before a pause counts for little.
+        self._rate += min(1.0, 0.3 + elapsed_s) * (outcomes / elapsed_s - self._rate)
         if limit:
             self._more = len(reply.claims) == limit
             self.idle = not reply.claims

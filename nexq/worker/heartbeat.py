@@ -35,8 +35,8 @@ class Heartbeat:
 
     claims()       the claims to renew: queue -> [(id, token, monotonic time of the claim)]
     info()         what the worker tells of itself, JSON-able
-    on_stop(id, why)    called in the heartbeat's thread for a claim that was lost or shall be cancelled
-    on_order(text)      called in the heartbeat's thread for any other order
+    on_stop(queue, id, token, why)  called in the heartbeat's thread for a claim that was lost or shall be cancelled
+    on_order(text)  called in the heartbeat's thread for any other order
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Heartbeat:
         *,
         claims: Callable[[], dict[str, list[tuple[bytes, int, float]]]],
         info: Callable[[], dict[str, object]],
-        on_stop: Callable[[bytes, Stop], None],
+        on_stop: Callable[[str, bytes, int, Stop], None],
         on_order: Callable[[str], None],
     ) -> None:
         self._origin = store
@@ -112,6 +112,9 @@ class Heartbeat:
                     told_at, told = started, info
             except BackendError as error:
                 log.warning("heartbeat: %s", error)
+            except Exception:
+                # Leases that nobody renews let jobs run twice: whatever it is, go on.
+                log.exception("heartbeat")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), max(0.05, tick_s - (time.monotonic() - started)))
             if self._stopping.is_set():
@@ -121,25 +124,34 @@ class Heartbeat:
         if not claims:
             return
         lost, stop = await store.moves.extend(queue, claims, self._settings.lease_s * 1000)
+        tokens = dict(claims)
         for id in lost:
-            self._on_stop(id, "lost")
+            self._on_stop(queue, id, tokens[id], "lost")
         for id in stop:
-            self._on_stop(id, "cancel")
+            self._on_stop(queue, id, tokens[id], "cancel")
 
     async def _listen(self, store: Store) -> None:
-        keys = worker_control_keys(store.namespace, list(self._settings.queues), self._settings.id)
+        """Take orders: 'cancel <id> <token>' from a queue's own list, others from the worker's."""
+        queues = self._settings.queues
+        keys = worker_control_keys(store.namespace, list(queues), self._settings.id)
+        queue_of = dict(zip(keys[1:], queues, strict=True))
         backoff = Backoff(cap_s=1.0)
         while True:
             try:
                 order = await store.backend.wait(keys, LISTEN_S)
+                if order is not None:
+                    self._take_order(queue_of.get(order[0], ""), order[1].decode(errors="replace"))
             except BackendError:
                 await asyncio.sleep(backoff.next_s())
-                continue
-            backoff.reset()
-            if order is None:
-                continue
-            text = order[1].decode()
-            if text.startswith("cancel "):
-                self._on_stop(text.split(" ")[1].encode(), "cancel")
+            except Exception:
+                log.exception("taking orders")
+                await asyncio.sleep(backoff.next_s())
             else:
+                backoff.reset()
+
+    def _take_order(self, queue: str, text: str) -> None:
+        match text.split(" "):
+            case ["cancel", id, token] if token.isdecimal():
+                self._on_stop(queue, id.encode(), int(token), "cancel")
+            case _:
                 self._on_order(text)

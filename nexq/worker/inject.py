@@ -47,11 +47,14 @@ class Injector:
         made: dict[Callable[..., Any], Any],
     ) -> Any:
         if not isinstance(wish, Dependency):
+            if made is self._kept:
+                raise ConfigError("What is made once for the worker cannot ask for a job's Context.")
             return context
-        if wish.scope == "worker":
-            async with self._making:
-                if wish.provide not in self._kept:
-                    self._kept[wish.provide] = await self._make(wish, context, self._stack, self._kept)
+        if wish.scope == "worker" and made is not self._kept:
+            if wish.provide not in self._kept:
+                # Once, also when jobs ask together. What it needs itself is made under the same lock.
+                async with self._making:
+                    await self._value(wish, context, self._stack, self._kept)
             return self._kept[wish.provide]
         if wish.provide not in made:
             made[wish.provide] = await self._make(wish, context, stack, made)
@@ -64,8 +67,6 @@ class Injector:
         wishes = self._wishes.get(provide)
         if wishes is None:
             signature = Signature(provide, f"dependency {getattr(provide, '__qualname__', provide)!r}")
-            if wish.scope == "worker" and Context in signature.injects.values():
-                raise ConfigError(f"{signature.what} is made once for the worker; it cannot ask for a job's Context.")
             wishes = self._wishes[provide] = signature.injects
         kwargs = {name: await self._value(w, context, stack, made) for name, w in wishes.items()}
         if inspect.isasyncgenfunction(provide):

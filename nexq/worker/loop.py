@@ -17,7 +17,7 @@ from nexq.outcome import Outcome
 from nexq.registry import Registry
 from nexq.store import Store
 from nexq.store.moves import Claim
-from nexq.worker.executor import Executor
+from nexq.worker.executor import Executor, broken
 from nexq.worker.feed import BATCH, Feed
 from nexq.worker.heartbeat import Heartbeat
 from nexq.worker.running import Running, Stop
@@ -25,6 +25,9 @@ from nexq.worker.settings import WorkerSettings
 from nexq.worker.waker import Waker
 
 log = logging.getLogger("nexq.worker")
+
+#: A claimed job that found no slot within this time is given back.
+HOARD_S = 0.5
 
 #: Ids of two queues can be equal: a job in hand is known by both.
 _Key = tuple[str, bytes]
@@ -37,12 +40,14 @@ class Worker:
         self.settings = settings
         self._store = store
         self._registry = registry
-        self._executor = Executor(registry, settings.concurrency)
+        self._executor = Executor(registry)
         self._concurrency = settings.concurrency
         self._running: dict[_Key, Running] = {}
         self._backlog: deque[tuple[Feed, Running]] = deque()
         self._active = 0
         self._reserved = 0
+        self._turn = 0
+        self._claiming = True
         self._stopping = asyncio.Event()
         self._drained = asyncio.Event()
         self._loop = asyncio.get_running_loop()
@@ -57,11 +62,27 @@ class Worker:
 
     # -- Slots, as the feeds see them
 
-    def reserve(self, ahead: int) -> int:
-        """Take a feed's share of the free slots, and up to `ahead` more jobs to lie ready (see feed.Slots)."""
+    def reserve(self, feed: Feed, ahead: int) -> int:
+        """Take a feed's share of the free slots, and up to `ahead` more jobs to lie ready (see feed.Slots).
+
+        Where slots are fewer than the feeds that want them, those that waited longest come first.
+        """
         room = self._concurrency - self._active - len(self._backlog) - self._reserved
-        share = -(-room // max(1, sum(not f.idle for f in self._feeds.values()))) if room > 0 else room
-        reserved = max(0, min(BATCH, share + ahead))
+        rivals = [f for f in self._feeds.values() if f.wanting and f is not feed] if len(self._feeds) > 1 else ()
+        if rivals:
+            ahead = 0
+            if room > len(rivals):
+                room = -(-room // (len(rivals) + 1))
+            elif room > 0:
+                if sum(f.turn < feed.turn for f in rivals) >= room:
+                    for rival in rivals:
+                        rival.slot_freed()
+                    return 0
+                room = 1
+        reserved = max(0, min(BATCH, room + ahead))
+        if reserved:
+            self._turn += 1
+            feed.turn = self._turn
         self._reserved += reserved
         return reserved
 
@@ -69,14 +90,34 @@ class Worker:
         """Give back what was reserved (see feed.Slots)."""
         self._reserved -= reserved
 
+    def left(self) -> None:
+        """Slots that were reserved stayed free: who else could use them? (see feed.Slots)"""
+        for feed in self._feeds.values():
+            feed.slot_freed()
+
     def start(self, feed: Feed, claim: Claim) -> None:
         """Start a claimed job, or keep it in the backlog until a slot is free."""
-        running = Running(feed.queue, claim)
-        self._running[feed.queue, claim.id] = running
+        key = feed.queue, claim.id
+        if self._stopping.is_set():
+            # Its exchange was under way when the stop came.
+            feed.settle(claim, Outcome("release"))
+            return
+        if key in self._running:
+            self._start_again(feed, self._running[key], claim)
+            return
+        running = self._running[key] = Running(feed.queue, claim)
         if self._active < self._concurrency:
             self._launch(feed, running)
         else:
             self._backlog.append((feed, running))
+
+    def _start_again(self, feed: Feed, running: Running, claim: Claim) -> None:
+        """A lease ran out, and the job came back to the very worker that still has it: it goes on by the new claim."""
+        if running.stop:
+            feed.settle(claim, Outcome("release", delay_s=1.0))
+        else:
+            log.warning("job %s: its lease ran out and came back; it goes on", claim.id.decode())
+            running.claim = claim
 
     # -- Life
 
@@ -141,9 +182,9 @@ class Worker:
         """Run the job, hand its outcome in, free its slot."""
         try:
             outcome = await self._executor.run(running)
-        except asyncio.CancelledError:
-            # Cancelled before its first step.
-            outcome = Outcome("cancel") if running.stop == "cancel" else Outcome("release")
+        except BaseException as error:
+            log.exception("job %s cannot be run", running.claim.id.decode())
+            outcome = broken(error)
         self._finish(feed, running, outcome)
 
     def _finish(self, feed: Feed, running: Running, outcome: Outcome) -> None:
@@ -164,7 +205,7 @@ class Worker:
         """Start what waits in the backlog; ask for more where there is room."""
         while self._backlog and self._active < self._concurrency:
             self._launch(*self._backlog.popleft())
-        if self._active < self._concurrency:
+        if self._active < self._concurrency and self._claiming:
             self._waker.hungry.set()
             for feed in self._feeds.values():
                 feed.slot_freed()
@@ -173,16 +214,14 @@ class Worker:
 
     async def _drain(self) -> None:
         """Give the backlog back, wait for running jobs within the grace, then stop and give back the rest."""
-        for feed in self._feeds.values():
-            feed.claiming = False
-        while self._backlog:
-            feed, running = self._backlog.popleft()
-            del self._running[running.queue, running.claim.id]
-            feed.settle(running.claim, Outcome("release"))
+        self._claim(False)
+        self._give_back()
         if self._active:
             log.info("stopping: %d jobs are running, up to %g s are given", self._active, self.settings.grace_s)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._drained.wait(), self.settings.grace_s)
+        # A task that is cancelled before its first step would end without an outcome.
+        await asyncio.sleep(0)
         tasks = [r.task for r in self._running.values() if r.task is not None]
         for running in list(self._running.values()):
             running.ask_to_stop("shutdown")
@@ -191,6 +230,24 @@ class Worker:
         for running in list(self._running.values()):
             # It does not react (a thread): its job is given back all the same, its settle would be refused.
             self._feeds[running.queue].settle(running.claim, Outcome("release"))
+
+    def _claim(self, on: bool) -> None:
+        """Claim, or claim no more. Who does not claim takes no wake-ups either."""
+        self._claiming = on
+        for feed in self._feeds.values():
+            feed.claiming = on
+            feed.look()
+        if on:
+            self._fill()
+        else:
+            self._waker.hungry.clear()
+
+    def _give_back(self) -> None:
+        """Give the backlog back."""
+        while self._backlog:
+            feed, running = self._backlog.popleft()
+            del self._running[running.queue, running.claim.id]
+            feed.settle(running.claim, Outcome("release"))
 
     async def _pass_on(self) -> None:
         """Wake another worker: a wake-up may have gone to this one as it left."""
@@ -201,6 +258,11 @@ class Worker:
     async def _watch(self, feeds: list[asyncio.Task[None]]) -> None:
         """Never deaf: give up when the store was silent too long. In a burst: stop when nothing is left."""
         while not self._stopping.is_set():
+            if self._backlog and time.monotonic() - self._backlog[0][1].claimed_mono > HOARD_S:
+                # Claimed when jobs were short, and now they are long: others may be free.
+                self._give_back()
+            for feed in self._feeds.values():
+                feed.hear(self.settings.watchdog_s / 3)
             if self._silence_s() > self.settings.watchdog_s:
                 self.hurry()
                 limit_s = self.settings.watchdog_s
@@ -211,7 +273,7 @@ class Worker:
                 if task.done() and not task.cancelled() and task.exception() is not None:
                     self.hurry()
                     raise WorkerDeaf(f"A feed failed: {task.exception()!r}") from task.exception()
-            if self.settings.burst and not self._running and all(f.idle for f in self._feeds.values()):
+            if self.settings.burst and not self._running and all(f.settled for f in self._feeds.values()):
                 self.stop()
                 return
             await asyncio.sleep(0.02 if self.settings.burst else min(1.0, self.settings.watchdog_s / 4))
@@ -240,9 +302,9 @@ class Worker:
             "state": "draining" if self._stopping.is_set() else "running",
         }
 
-    def _on_stop(self, id: bytes, why: Stop) -> None:
+    def _on_stop(self, queue: str, id: bytes, token: int, why: Stop) -> None:
         with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._stop_job, id, why)
+            self._loop.call_soon_threadsafe(self._stop_job, queue, id, token, why)
 
     def _on_order(self, text: str) -> None:
         with contextlib.suppress(RuntimeError):
@@ -250,17 +312,18 @@ class Worker:
 
     # -- On the loop again
 
-    def _stop_job(self, id: bytes, why: Stop) -> None:
-        for queue in self._feeds:
-            running = self._running.get((queue, id))
-            if running is None:
-                continue
-            if running.task is None:
-                self._drop_from_backlog(running, why)
-            else:
-                if why == "lost":
-                    log.warning("job %s: its lease was lost; it is stopped here", id.decode())
-                running.ask_to_stop(why)
+    def _stop_job(self, queue: str, id: bytes, token: int, why: Stop) -> None:
+        running = self._running.get((queue, id))
+        if running is None or running.claim.token != token:
+            # It has ended, or is run anew by a later claim.
+            return
+        if running.task is None:
+            self._drop_from_backlog(running, why)
+            return
+        if why == "lost":
+            log.warning("job %s: its lease was lost; it is stopped here", id.decode())
+        # A task that is cancelled before its first step would end without an outcome; this comes after that.
+        self._loop.call_soon(running.ask_to_stop, why)
 
     def _drop_from_backlog(self, running: Running, why: Stop) -> None:
         for item in self._backlog:
@@ -273,14 +336,12 @@ class Worker:
 
     def _obey(self, text: str) -> None:
         verb, _, argument = text.partition(" ")
-        if verb == "concurrency" and argument.isdigit():
+        if verb == "concurrency" and argument.isdecimal():
             self.set_concurrency(int(argument))
         elif verb == "stop":
             self.stop()
         elif verb in ("drain", "resume"):
-            for feed in self._feeds.values():
-                feed.claiming = verb == "resume"
-                feed.look()
+            self._claim(verb == "resume")
         else:
             log.warning("an order that is not known: %r", text)
 
