@@ -10,16 +10,18 @@ import runpy
 import signal
 import sys
 import threading
-import traceback
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from multiprocessing.connection import Connection
 from typing import Any
 
 import orjson
 
 from nexq.depends import Context, JobInfo
+from nexq.outcome import Control, Snooze
 from nexq.payload import dump_json
 from nexq.registry import HandlerSpec
+from nexq.worker.failure import clean, ordinary, text_of, trace_of
 from nexq.worker.inject import Injector
 
 _main: dict[str, Any] = {}
@@ -36,13 +38,26 @@ def main(pipe_fd: int, life_fd: int) -> None:
         except (EOFError, OSError):
             return
         try:
-            reply: dict[str, Any] = {"value": dump_json(_call(request), "result").decode()}
+            reply = _reply(_call(request))
         except BaseException as error:
-            bases = [k.__name__ for k in type(error).__mro__]
-            trace = "".join(traceback.format_exception(error))
-            text = str(error).encode(errors="backslashreplace").decode()
-            reply = {"error": [type(error).__name__, text, trace.encode(errors="backslashreplace").decode(), bases]}
+            reply = _failure(error)
         pipe.send_bytes(orjson.dumps(reply))
+
+
+def _reply(value: Any) -> dict[str, Any]:
+    if isinstance(value, Snooze):
+        delay = value.delay
+        return {"control": ["Snooze", delay.total_seconds() if isinstance(delay, timedelta) else delay]}
+    if isinstance(value, Control):
+        return {"control": [type(value).__name__, getattr(value, "reason", "")]}
+    return {"value": dump_json(value, "result").decode()}
+
+
+def _failure(error: BaseException) -> dict[str, Any]:
+    trace = trace_of(error)
+    error = ordinary(error)
+    bases = [k.__name__ for k in type(error).__mro__]
+    return {"error": [*map(clean, (type(error).__name__, text_of(error), trace)), bases]}
 
 
 def _die_with_worker(life_fd: int) -> None:

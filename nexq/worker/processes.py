@@ -13,16 +13,21 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
 import orjson
 
 from nexq.depends import Context, JobInfo
+from nexq.outcome import Bury, Cancel, Control, Snooze
 from nexq.payload import loads
 from nexq.registry import HandlerSpec
 
 _START = "import sys; sys.path[:] = {path!r}; from nexq.worker.child import main; main({pipe}, {life})"
+
+
+_CONTROLS: dict[str, Callable[[Any], Control]] = {"Snooze": Snooze, "Cancel": Cancel, "Bury": Bury}
 
 
 class RemoteError(Exception):
@@ -48,8 +53,7 @@ class ProcessPool:
 
     async def run(self, handler: HandlerSpec, kwargs: dict[str, Any], context: Context) -> Any:
         """Run the handler in a child. When the caller is cancelled, the child and its group are killed."""
-        child = self._idle.pop() if self._idle else _Child()
-        self._all.add(child)
+        child = self._take()
         try:
             value = await child.call(handler, kwargs, context)
         except RemoteError:
@@ -61,6 +65,18 @@ class ProcessPool:
             raise
         self._idle.append(child)
         return value
+
+    def _take(self) -> _Child:
+        """A child that waits, or a new one. One that died while it waited is no failure of the next job."""
+        while self._idle:
+            child = self._idle.pop()
+            if child.alive:
+                return child
+            self._all.discard(child)
+            child.kill()
+        child = _Child()
+        self._all.add(child)
+        return child
 
     async def aclose(self) -> None:
         """Kill every child."""
@@ -102,7 +118,15 @@ class _Child:
             loop.remove_reader(fd)
         if "error" in reply:
             raise RemoteError(*reply["error"])
+        if "control" in reply:
+            kind, argument = reply["control"]
+            return _CONTROLS[kind](argument)
         return loads(reply["value"].encode())
+
+    @property
+    def alive(self) -> bool:
+        """Whether the child runs."""
+        return self._process.poll() is None
 
     def kill(self) -> None:
         """Kill the child and everything it started."""
