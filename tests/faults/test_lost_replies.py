@@ -217,8 +217,9 @@ async def test_a_late_exchange_claims_nothing(proxy: FaultProxy, valkey: Server,
     store = open_store(proxy.url, call_timeout_s=0.2)
     await store.moves.enqueue("q", [Entry(f"j{i}", SPEC) for i in range(9)])
     proxy.delay_requests(0.6, times=1, command=b"EVALSHA")
-    first = await store.moves.exchange("q", "w", "n1", lease_ms=LEASE_MS, limit=2)
-    second = await store.moves.exchange("q", "w", "n2", lease_ms=LEASE_MS, limit=2)
+    nonces = itertools.count(time.time_ns() // 1000)
+    first = await store.moves.exchange("q", "w", str(next(nonces)), lease_ms=LEASE_MS, limit=2)
+    second = await store.moves.exchange("q", "w", str(next(nonces)), lease_ms=LEASE_MS, limit=2)
     held = {c.id for c in first.claims + second.claims}
     assert len(held) == 4
     await asyncio.sleep(0.9)
