@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, cast
 
 from nexq.backends.base import Arg, Backend, Reply
@@ -36,7 +36,8 @@ def _dump_body() -> str:
         command = _READ[kind].format(i=i)
         rest = "" if kind == "zset" else f", KEYS[{i}]"
         calls.append(f"redis.call('{command}'{rest})")
-    return "return {" + ",\n".join(calls) + "}\n"
+    more = f"for i = {len(calls) + 1}, #KEYS do out[i] = redis.call('LRANGE', KEYS[i], 0, -1) end"
+    return "local out = {" + ",\n".join(calls) + "}\n" + more + "\nreturn out\n"
 
 
 DUMP = _script("test_dump", _dump_body())
@@ -62,7 +63,7 @@ def canonical(reply: Reply) -> State:
     Scores and the record's numbers are floats: how a server writes them is its own affair.
     """
     out: State = {}
-    for (name, kind), raw in zip(_KINDS.items(), cast("list[Any]", reply), strict=True):
+    for (name, kind), raw in zip(_KINDS.items(), cast("list[Any]", reply), strict=False):
         if not raw:
             continue
         if kind == "list":
@@ -159,9 +160,15 @@ class Bench(Store):
     def _token(dump: State, id: str) -> int:
         return int(dump["runs"][id].split(b" ")[0])
 
-    async def dump(self, queue: str = Q) -> State:
-        """The whole state of a queue."""
-        return canonical(await self.backend.run(DUMP, queue, [self._key(n, queue) for n in _KINDS], ()))
+    async def dump(self, queue: str = Q, lists: Sequence[str] = ()) -> State:
+        """The whole state of a queue, and the elements of some lists (done:<waiter>, control:<worker>)."""
+        keys = [self._key(name, queue) for name in (*_KINDS, *lists)]
+        reply = cast("list[Any]", await self.backend.run(DUMP, queue, keys, ()))
+        seen = canonical(reply)
+        for name, elements in zip(lists, reply[len(_KINDS) :], strict=True):
+            if elements:
+                seen[name] = [e.decode() for e in elements]
+        return seen
 
     async def states(self, queue: str = Q) -> State:
         """Which job stands where, and with what score."""
