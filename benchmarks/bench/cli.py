@@ -1,6 +1,7 @@
 """The command line of every question, and of all together."""
 
 import argparse
+import signal
 import subprocess
 import sys
 import time
@@ -94,6 +95,7 @@ def ask(question: Question, chosen: Sequence[Subject], options: Options, repeat:
 def main(questions: Sequence[Question], argv: Sequence[str] | None = None) -> None:
     """Ask the questions, print the tables, write the JSON."""
     args = arguments(questions, argv)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers and workers are stopped then too
     program = find_server(args.server)
     quick = {"pickups": 100, "idle_seconds": 5.0} if args.quick else {}
     options = Options(program=program, jobs=args.jobs, **quick)  # type: ignore[arg-type]
