@@ -7,12 +7,13 @@ import time
 
 import pytest
 
-from nexq.errors import BackendUnavailable, OutcomeUnknown
+from nexq.errors import BackendUnavailable, OutcomeUnknown, ScriptFailed
 from nexq.keys import queue_keys
 from nexq.states import JobState
 from nexq.store import Entry
 from tests.faults.network import LEASE_MS, SPEC, OpenStore, open_store, proxy
 from tests.support.proxy import FaultProxy
+from tests.support.servers import Server
 
 __all__ = ["open_store", "proxy"]
 
@@ -62,6 +63,18 @@ async def test_an_error_that_does_not_pass_is_raised_when_patience_is_over(
     store = open_store(proxy.url, patience_s=0.3)
     with pytest.raises(BackendUnavailable, match="out of memory"):
         await store.moves.enqueue("q", [Entry("a", SPEC)])
+
+
+@pytest.mark.xfail(strict=True, reason="the first error is not looked at before the script is sent again")
+async def test_a_script_that_fails_is_sent_once(proxy: FaultProxy, open_store: OpenStore, valkey: Server) -> None:
+    store = open_store(proxy.url)
+    await store.moves.enqueue("q", [Entry("a", SPEC)])
+    valkey.wire.call("DEL", queue_keys("nexq", "q")["queue"])
+    valkey.wire.call("SET", queue_keys("nexq", "q")["queue"], "not a hash")
+    before = proxy.requests[b"EVALSHA"]
+    with pytest.raises(ScriptFailed):
+        await store.moves.enqueue("q", [Entry("b", SPEC)])
+    assert proxy.requests[b"EVALSHA"] - before == 1
 
 
 @pytest.mark.parametrize("fault", ["split_replies", "drip_replies"])
