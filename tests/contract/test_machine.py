@@ -105,9 +105,8 @@ def _step(one: Machine, rng: random.Random) -> None:
     dice = rng.random()
     if dice < 0.15:
         chosen = rng.choices(IDS, k=pick([1, 2, 6]))
-        one.enqueue_all(
-            chosen, pick(["", "", "0.5", "40", "3000", "@300"]), pick(["", "k1", "k2"]), pick([5, 9]), 0, True
-        )
+        when, key, most_lost = pick(["", "", "0.5", "40", "3000", "@300"]), pick(["", "k1", "k2"]), pick([0, 1, 9])
+        one.enqueue_all(chosen, when, key, pick([5, 9]), most_lost, pick([True, False]))
     elif dice < 0.33:
         one.exchange(worker, pick([1, 2, 100]), pick([20.0, 200.5, 1000.0]), slice, keep, [])
     elif dice < 0.36:
