@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, settings
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from tests.engine.twin import Twin
 from tests.support.servers import Server
 
-KEYS = st.sampled_from([b"a", b"b", b"c"])
+KEYS = st.sampled_from([b"a", b"a", b"a", b"b", b"c"])
 NAMES = st.sampled_from([b"", b"x", b"y", b"z", b"X", b"\x00", b"\xff", b"xx", b"10", b"9", b"\xc3\xa4"])
 VALUES = st.one_of(NAMES, st.integers(-1000, 1000), st.sampled_from([0.5, 1.5e-7, 1700000000000.001, 2**53, 0.1]))
 #: Without -0.0 and what takes 17 digits: Redis 7 and Valkey 9 write these differently.
@@ -123,9 +124,37 @@ PLAY = settings(
 
 
 @PLAY
-@given(history=st.lists(st.one_of(zsets, zsets, zsets, keys), min_size=20, max_size=60))
-def test_sorted_sets(server: Server, history: list[list[Any]]) -> None:
-    Twin(server).history(history)
+@given(first=ADDS, history=st.lists(zsets, min_size=20, max_size=60))
+def test_sorted_sets(server: Server, first: list[Any], history: list[list[Any]]) -> None:
+    Twin(server).history([[b"ZADD", b"a", 1, b"x", 1, b"y", 2, b"z"], [b"ZADD", b"a", *first], *history])
+
+
+def test_every_range(twin: Twin) -> None:
+    """All ranges of one sorted set with ties: by score, by place, reversed, with every limit."""
+    twin.history([[b"ZADD", b"z", -1, b"a", 1, b"b", 1, b"c", 1, b"d", 2.5, b"e", 3, b"f", b"inf", b"g"]])
+    bounds = [b"-inf", b"(-inf", 1, b"(1", 2.5, b"(2.5", b"inf", b"(inf"]
+    limits: list[list[Any]] = [[], *([b"LIMIT", offset, count] for offset in (-1, 0, 2, 9) for count in (-1, 0, 2, 9))]
+    by_score = [
+        [b"ZRANGE", b"z", low, high, b"BYSCORE", *limit, *rev]
+        for low, high in product(bounds, bounds)
+        for limit, rev in product(limits, ([], [b"REV"]))
+    ]
+    places = range(-9, 10, 2)
+    by_place = [[b"ZRANGE", b"z", *pair, *rev] for pair in product(places, places) for rev in ([], [b"REV"])]
+    counts = [[b"ZCOUNT", b"z", *pair] for pair in product(bounds, bounds)]
+    ranks = [[name, b"z", member] for name in (b"ZRANK", b"ZREVRANK") for member in (b"a", b"c", b"g", b"none")]
+    twin.history([*by_score, *by_place, *counts, *ranks])
+
+
+def test_scores_only_go_up_with_gt(twin: Twin) -> None:
+    start: list[Any] = [b"ZADD", b"z", 1, b"a", b"inf", b"b", -2, b"c"]
+    scores = [-3, -2, 0.5, 1, 1.5, b"inf", b"-inf"]
+    names = [b"a", b"b", b"c", b"d"]
+    for options in ([b"GT"], [b"XX", b"GT"], [b"XX"], [b"NX"]):
+        adds = [
+            [b"ZADD", b"z", *options, score, name, 0, b"n"] for score in scores for name in (b"a", b"b", b"c", b"d")
+        ]
+        twin.history([part for add in adds for part in (start, add, [b"ZRANGE", b"z", 0, -1, b"WITHSCORES"])])
 
 
 @PLAY
