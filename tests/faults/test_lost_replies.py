@@ -152,15 +152,16 @@ async def test_a_swallowed_reply_costs_a_timeout_and_nothing_else(
 
 async def test_a_server_killed_and_restarted_under_load_loses_nothing(open_store: OpenStore, tmp_path: Path) -> None:
     server = Server(valkey_binary(), AOF).start()
-    kills = round(6 * SOAK)
-    jobs = round(1200 * SOAK)
+    jobs = round(1500 * SOAK)
+    kills = 0
     try:
         running = asyncio.ensure_future(run_all(tmp_path, open_store(server.url), producers=2, jobs=jobs, workers=2))
-        for _ in range(kills):
-            await asyncio.sleep(0.15)
+        while not running.done():
+            await asyncio.wait([running], timeout=0.1)
             await asyncio.to_thread(server.restart)
-        done_early = running.done()
+            kills += 1
         await running
+        assert kills >= 3, "the load was over too soon"
         store = open_store(server.url)
         await judge(tmp_path, store, jobs)
         assert not done_early, "the load was over before the last kill"
