@@ -136,8 +136,10 @@ class Worker:
         try:
             await self._stopping.wait()
             # Who claims no more must not take wake-ups that others could use.
-            waker.cancel()
-            await asyncio.wait([waker])
+            while not waker.done():
+                # More than once: a connection that is just being opened may swallow it (wait_for of Python 3.11).
+                waker.cancel()
+                await asyncio.wait([waker], timeout=0.05)
             await self._drain()
             for feed in self._feeds.values():
                 feed.close()
