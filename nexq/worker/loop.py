@@ -135,6 +135,8 @@ class Worker:
         others = [waker, asyncio.create_task(self._watch(feeds))]
         try:
             await self._stopping.wait()
+            # At once: a claim that comes now is given back, and must not be claimed again by the same exchange.
+            self._claim(False)
             # Who claims no more must not take wake-ups that others could use.
             while not waker.done():
                 # More than once: a connection that is just being opened may swallow it (wait_for of Python 3.11).
@@ -216,7 +218,6 @@ class Worker:
 
     async def _drain(self) -> None:
         """Give the backlog back, wait for running jobs within the grace, then stop and give back the rest."""
-        self._claim(False)
         self._give_back()
         if self._active:
             log.info("stopping: %d jobs are running, up to %g s are given", self._active, self.settings.grace_s)
