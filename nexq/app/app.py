@@ -188,7 +188,7 @@ class Nexq:
         if spec is not None:
             spec.signature.check(payload)
             return draft(type, raw, spec, options), ""
-        known = await self._link().published()
+        known = await self.link().published()
         if type in known:
             about = known[type]
             if options.queue is None:
@@ -205,11 +205,11 @@ class Nexq:
 
     async def submit(self, drafted: Draft) -> Job[Any]:
         """Enqueue a drafted job."""
-        return await self._link().submit(drafted)
+        return await self.link().submit(drafted)
 
     async def enqueue_many(self, calls: Iterable[Bound[R]]) -> list[Job[R]]:
         """Submit many calls made by `handler.bind(...)`, a few hundred per round trip. The jobs, in order."""
-        return await self._link().submit_many(call.drafted for call in calls)
+        return await self.link().submit_many(call.drafted for call in calls)
 
     @property
     def sync(self) -> SyncNexq:
@@ -218,7 +218,7 @@ class Nexq:
 
     def job(self, id: str, queue: str = "default") -> Job[Any]:
         """A handle on a job submitted before."""
-        return Job(self._link(), id, queue)
+        return Job(self.link(), id, queue)
 
     # -- Working
 
@@ -245,7 +245,7 @@ class Nexq:
         if settings is None:
             names = tuple(queues or self.registry.queues() or ("default",))
             settings = WorkerSettings(queues=names, concurrency=concurrency)
-        await self._link().prepare()
+        await self.link().prepare()
         store = (await self.store()).clone()
         return Worker(store, self.registry, settings), store
 
@@ -269,7 +269,7 @@ class Nexq:
 
     async def store(self) -> Store:
         """The store, for reads and moves that have no shorter way. Belongs to the running loop."""
-        link = self._link()
+        link = self.link()
         await link.prepare()
         return link.store
 
@@ -285,7 +285,7 @@ class Nexq:
     async def __aexit__(self, *exc: object) -> None:
         await self.aclose()
 
-    def _link(self) -> AppLink:
+    def link(self) -> AppLink:
         """The connections of the running loop; loops that are closed are forgotten."""
         loop = asyncio.get_running_loop()
         link = self._links.get(loop)

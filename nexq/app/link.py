@@ -73,7 +73,7 @@ class AppLink:
     async def submit_many(self, drafts: Iterable[Draft]) -> list[Job[Any]]:
         """Enqueue drafted jobs; their handles, in order."""
         many = await self._submitter.many(drafts, self._open_queue)
-        jobs = [Job[Any](self, d.entry.id, d.queue) for d in many.drafts]
+        jobs: list[Job[Any]] = [Job(self, d.entry.id, d.queue) for d in many.drafts]
         for place, why in many.refused.items():
             drafted = many.drafts[place]
             jobs[place] = await self._refused(drafted.queue, drafted.entry, drafted.own_id, why)

@@ -237,6 +237,9 @@ class Moves:
             named = queue_keys(self.namespace, queue)
             if memo:
                 named = {**named, "memo": named["memo"] + memo}
+            if len(self._bound) > 10_000:
+                # Names of workers come over HTTP too.
+                self._bound.clear()
             bound = self._bound[name, queue, memo] = (script, list(script.bind_keys(named)))
         return bound
 

@@ -1,0 +1,115 @@
+"""One request, as the endpoints see it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, TypeVar
+
+import orjson
+from pydantic import BaseModel, ValidationError
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from nexq.app import Nexq
+from nexq.store import Store
+from nexq.web.principal import Principal
+from nexq.web.problems import Problem
+
+M = TypeVar("M", bound=BaseModel)
+_PREFER_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*(\d{1,5})(?:$|[,;\s])")
+MAX_WAIT_S = 60.0
+
+
+class Call:
+    """A request with what it may use: the app, the store, who asks."""
+
+    __slots__ = ("app", "body_limit", "principal", "request", "store")
+
+    def __init__(self, request: Request, app: Nexq, store: Store, principal: Principal, body_limit: int) -> None:
+        self.request = request
+        self.app = app
+        self.store = store
+        self.principal = principal
+        self.body_limit = body_limit
+
+    def path(self, name: str) -> str:
+        """A parameter of the path."""
+        return str(self.request.path_params[name])
+
+    def query(self, name: str, default: str = "") -> str:
+        """A parameter of the query; given twice, the last counts."""
+        return self.request.query_params.get(name, default)
+
+    def query_int(self, name: str, default: int, least: int, most: int) -> int:
+        """A whole number of the query. Raises Problem 400."""
+        text = self.query(name)
+        if not text:
+            return default
+        if not re.fullmatch(r"\d{1,9}", text) or not least <= int(text) <= most:
+            detail = f"Expected query parameter {name!r} to be a whole number from {least} to {most}, got {text!r}."
+            raise Problem(400, "bad-query", detail)
+        return int(text)
+
+    async def body(self) -> bytes:
+        """The body, refused before it is read whole when it is over the limit. Raises Problem 413."""
+        announced = self.request.headers.get("content-length", "")
+        if announced.isdigit() and int(announced) > self.body_limit:
+            raise self._too_large()
+        chunks: list[bytes] = []
+        size = 0
+        try:
+            async for chunk in self.request.stream():
+                size += len(chunk)
+                if size > self.body_limit:
+                    raise self._too_large()
+                chunks.append(chunk)
+        except ClientDisconnect:
+            raise Problem(400, "disconnected", "The client went away before its request was complete.") from None
+        return b"".join(chunks)
+
+    async def model(self, kind: type[M]) -> M:
+        """The JSON body as a model. Raises Problem 400 (not JSON), 415, 422 (with JSON pointers)."""
+        raw = await self.body()
+        media = self.request.headers.get("content-type", "application/json").split(";", 1)[0].strip().lower()
+        # A form of another site can send text/plain with a user's cookies, but not JSON.
+        if media != "application/json" and not media.endswith("+json"):
+            raise Problem(415, "media-type", f"Expected Content-Type application/json, got {media!r}.")
+        try:
+            return kind.model_validate_json(raw)
+        except ValidationError as error:
+            raise _invalid_body(error) from None
+        except RecursionError:
+            raise Problem(400, "malformed-json", "The JSON is nested too deeply.") from None
+
+    def prefer_wait_s(self) -> float | None:
+        """Seconds of `Prefer: wait=…` (RFC 7240), at most 60; None when not asked for."""
+        found = _PREFER_WAIT.search(self.request.headers.get("prefer", ""))
+        return min(MAX_WAIT_S, float(found[1])) if found else None
+
+    def _too_large(self) -> Problem:
+        detail = f"The body is over the limit of {self.body_limit:,} bytes."
+        return Problem(413, "body-too-large", detail, {"Connection": "close"}, limit=self.body_limit)
+
+
+def _invalid_body(error: ValidationError) -> Problem:
+    found = error.errors(include_url=False, include_input=False, include_context=False)
+    if found[0]["type"] == "json_invalid":
+        return Problem(400, "malformed-json", f"The body is not JSON: {found[0]['msg']}.")
+    errors = [{"pointer": "".join(f"/{_escape(p)}" for p in e["loc"]), "message": e["msg"]} for e in found[:50]]
+    listed = "; ".join(f"{e['pointer'] or 'body'}: {e['message']}" for e in errors[:5])
+    return Problem(422, "invalid-body", f"The body does not fit: {listed}.", errors=errors)
+
+
+def _escape(part: object) -> str:
+    return str(part).replace("~", "~0").replace("/", "~1")
+
+
+def answer(data: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """Data as a JSON answer; integers beyond 64 bits are kept exact."""
+    try:
+        raw = orjson.dumps(data)
+    except orjson.JSONEncodeError:
+        import json
+
+        raw = json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
+    return Response(raw, status, headers, media_type="application/json")

@@ -1,0 +1,257 @@
+"""The routes of the API, as data. Hot ones first: the router looks from the top."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from nexq.web import bulk, claims, jobs, listing, queues, submit
+from nexq.web.models import JobAccepted, JobBody, JobPage, JobRequest
+from nexq.web.principal import Scope
+from nexq.web.table import Rule
+
+_STRING = {"type": "string"}
+_LISTING: dict[str, dict[str, Any]] = {
+    "queue": {**_STRING, "description": "Only this queue."},
+    "state": {**_STRING, "description": "Only this state."},
+    "type": {**_STRING, "description": "Only this type."},
+    "q": {**_STRING, "description": "Text in the id, the type, the payload or the last error."},
+    "limit": {"type": "integer", "minimum": 1, "maximum": 500, "default": 50},
+    "cursor": {**_STRING, "description": "The `next` of the page before."},
+}
+_QUEUE: dict[str, dict[str, Any]] = {
+    "queue": {**_STRING, "description": "The job's queue, where it is known: spares a search."}
+}
+_Answers = Mapping[int, tuple[str, type[BaseModel] | None]]
+_ACCEPTED: _Answers = {202: ("Taken.", JobAccepted), 200: ("Ended within `Prefer: wait`.", JobBody)}
+_JOB: _Answers = {200: ("The job.", JobBody)}
+#: A thousand jobs may come in one body.
+_BATCH_BYTES = 64 * 1024 * 1024
+
+
+def _create(path: str) -> Rule:
+    return Rule(
+        method="POST",
+        path=path,
+        endpoint=submit.create_job,
+        scope=Scope.WRITE,
+        tag="jobs",
+        summary="Submit a job",
+        body=JobRequest,
+        answers=_ACCEPTED,
+    )
+
+
+def _list(path: str) -> Rule:
+    return Rule(
+        method="GET",
+        path=path,
+        endpoint=listing.list_jobs,
+        scope=Scope.READ,
+        tag="jobs",
+        summary="List jobs",
+        query=_LISTING,
+        answers={200: ("A page of jobs.", JobPage)},
+    )
+
+
+def _get(path: str) -> Rule:
+    return Rule(
+        method="GET",
+        path=path,
+        endpoint=jobs.get_job,
+        scope=Scope.READ,
+        tag="jobs",
+        summary="One job with its timeline",
+        query=_QUEUE,
+        answers=_JOB,
+    )
+
+
+API: list[Rule] = [
+    _create("/api/jobs"),
+    _create("/api/tasks"),
+    Rule(
+        method="POST",
+        path="/task",
+        endpoint=submit.create_old_task,
+        scope=Scope.WRITE,
+        tag="jobs",
+        summary="Submit a job, in an older form",
+        body=submit.OldTask,
+        answers={200: ("Queued.", None)},
+    ),
+    Rule(
+        method="POST",
+        path="/api/claim",
+        endpoint=claims.claim,
+        scope=Scope.WRITE,
+        tag="workers",
+        summary="Claim jobs",
+        body=claims.ClaimRequest,
+        answers={200: ("The claimed jobs, with their tokens.", None)},
+    ),
+    Rule(
+        method="POST",
+        path="/api/jobs:batch",
+        endpoint=submit.create_batch,
+        scope=Scope.WRITE,
+        tag="jobs",
+        summary="Submit up to 1,000 jobs",
+        body=submit.Batch,
+        body_limit=_BATCH_BYTES,
+        answers={202: ("Per job what became of it.", None)},
+    ),
+    *(
+        Rule(
+            method="POST",
+            path=f"/api/jobs:{verb}",
+            endpoint=endpoint,
+            scope=Scope.WRITE,
+            tag="jobs",
+            summary=f"{verb.capitalize()} jobs by ids or filter",
+            body=bulk.Bulk,
+            answers={200: ("How many were moved, and which were not.", None)},
+        )
+        for verb, endpoint in (("retry", bulk.bulk_retry), ("cancel", bulk.bulk_cancel), ("delete", bulk.bulk_delete))
+    ),
+    _list("/api/jobs"),
+    _list("/api/tasks"),
+    _get("/api/jobs/{id}"),
+    _get("/api/tasks/{id}"),
+    *(
+        Rule(
+            method="POST",
+            path=f"/api/jobs/{{id}}/{verb}",
+            endpoint=endpoint,
+            scope=Scope.WRITE,
+            tag=tag,
+            summary=summary,
+            query=_QUEUE,
+            body=body,
+            answers={200: ("Done.", None)},
+        )
+        for verb, endpoint, tag, summary, body in (
+            ("complete", claims.complete, "workers", "Complete a claimed job", claims.CompleteRequest),
+            ("fail", claims.fail, "workers", "Fail a claimed job", claims.FailRequest),
+            ("extend", claims.extend, "workers", "Extend a claim's lease", claims.ExtendRequest),
+            ("cancel", jobs.cancel_job, "jobs", "Cancel a job", None),
+            ("retry", jobs.retry_job, "jobs", "Run a dead, cancelled or retrying job again", None),
+            ("promote", jobs.promote_job, "jobs", "Run a scheduled or retrying job now", None),
+            ("reprioritize", jobs.reprioritize_job, "jobs", "Change a job's priority", jobs.Reprioritize),
+        )
+    ),
+    Rule(
+        method="DELETE",
+        path="/api/jobs/{id}",
+        endpoint=jobs.delete_job,
+        scope=Scope.WRITE,
+        tag="jobs",
+        summary="Delete a job",
+        query=_QUEUE,
+        answers={204: ("Deleted.", None)},
+    ),
+    Rule(
+        method="GET",
+        path="/api/dead",
+        endpoint=bulk.list_dead,
+        scope=Scope.READ,
+        tag="dead letters",
+        summary="List dead jobs",
+        query={k: v for k, v in _LISTING.items() if k != "state"},
+        answers={200: ("A page of dead jobs.", JobPage)},
+    ),
+    Rule(
+        method="POST",
+        path="/api/dead:revive",
+        endpoint=bulk.revive_dead,
+        scope=Scope.WRITE,
+        tag="dead letters",
+        summary="Revive dead jobs by ids or filter",
+        body=bulk.Revive,
+        answers={200: ("How many live again.", None)},
+    ),
+    Rule(
+        method="GET",
+        path="/api/queues",
+        endpoint=queues.list_queues,
+        scope=Scope.READ,
+        tag="queues",
+        summary="List queues",
+        answers={200: ("The queues.", None)},
+    ),
+    Rule(
+        method="GET",
+        path="/api/queues/{queue}",
+        endpoint=queues.get_queue,
+        scope=Scope.READ,
+        tag="queues",
+        summary="One queue",
+        answers={200: ("The queue.", None)},
+    ),
+    *(
+        Rule(
+            method="POST",
+            path=f"/api/queues/{{queue}}/{verb}",
+            endpoint=endpoint,
+            scope=Scope.ADMIN,
+            tag="queues",
+            summary=f"{verb.capitalize()} a queue",
+            body=body,
+            answers={200: ("Done.", None)},
+        )
+        for verb, endpoint, body in (
+            ("pause", queues.pause_queue, queues.Pause),
+            ("resume", queues.resume_queue, None),
+            ("purge", queues.purge_queue, queues.Purge),
+        )
+    ),
+    Rule(
+        method="GET",
+        path="/api/workers",
+        endpoint=queues.list_workers,
+        scope=Scope.READ,
+        tag="workers",
+        summary="List workers",
+        answers={200: ("The workers.", None)},
+    ),
+    Rule(
+        method="POST",
+        path="/api/workers/{id}/order",
+        endpoint=queues.order_worker,
+        scope=Scope.ADMIN,
+        tag="workers",
+        summary="Change a worker's concurrency, stop or resume its claiming",
+        body=queues.Order,
+        answers={202: ("Told.", None)},
+    ),
+    Rule(
+        method="GET",
+        path="/api/handlers",
+        endpoint=queues.list_handlers,
+        scope=Scope.READ,
+        tag="handlers",
+        summary="List handlers with their payload schemas",
+        answers={200: ("The handlers.", None)},
+    ),
+    Rule(
+        method="POST",
+        path="/api/handlers/{name}/jobs",
+        endpoint=submit.create_for_handler,
+        scope=Scope.WRITE,
+        tag="handlers",
+        summary="Submit a job of one handler; the body is its payload",
+        answers=_ACCEPTED,
+    ),
+    Rule(
+        method="GET",
+        path="/api/stats",
+        endpoint=queues.get_stats,
+        scope=Scope.READ,
+        tag="queues",
+        summary="Figures over all queues",
+        answers={200: ("The figures.", None)},
+    ),
+]
