@@ -190,7 +190,7 @@ def _unknown_type(name: bytes) -> Outcome:
 def _controlled(value: Control) -> Outcome:
     if isinstance(value, Snooze):
         delay = value.delay
-        return Outcome("snooze", delay_s=seconds(delay if isinstance(delay, timedelta) else max(0.0, delay), "Snooze"))
+        return Outcome("snooze", delay_s=seconds(delay if isinstance(delay, timedelta) else max(delay, 0.0), "Snooze"))
     if isinstance(value, Cancel):
         return Outcome("cancel", detail=orjson.dumps({"type": "Cancel", "message": value.reason}))
     reason = value.reason if isinstance(value, Bury) else ""
