@@ -72,12 +72,14 @@ def test_every_operation_meets_every_state(machine: type[Machine], state: str) -
         one.repeat_exchange("w1")
 
 
+@pytest.mark.timeout(3600 if DEEP else 120)
 def test_random_histories_agree_with_the_model(machine: type[Machine], chosen_seed: int) -> None:
     """Found and shrunk by Hypothesis."""
     run_state_machine_as_test(seed(chosen_seed)(machine), settings=SETTINGS)
     print(f"{machine.steps} steps, {len(machine.cells)} cells")
 
 
+@pytest.mark.timeout(3600 if DEEP else 120)
 def test_long_random_walks_agree_with_the_model(machine: type[Machine], chosen_seed: int) -> None:
     """Longer and more even than what Hypothesis draws; not shrunk, but repeated by the seed."""
     rng = random.Random(chosen_seed)
