@@ -71,7 +71,6 @@ async def test_payloads_that_are_no_object_become_the_first_argument(app: Nexq) 
         assert await (await app.enqueue("count", ["a", "b"])).result(SOON_S) == 2
 
 
-@pytest.mark.xfail(strict=True, reason="nexq.payload.loads reads integers beyond 64 bits as floats")
 async def test_integers_of_any_size_as_the_whole_payload(memory_app: Nexq) -> None:
     @memory_app.handler
     async def double(n: int) -> int:
