@@ -2,7 +2,8 @@
 --
 -- Due jobs are promoted and expired leases reaped on the way, a slice each, so jobs move with no other process.
 -- A repeat of the nonce is answered with the first answer: outcomes are not settled twice, the same claims are
--- given again as long as they are still this worker's.
+-- given again as long as they are still this worker's. A repeat of a call that did nothing is a new one. A claiming call whose nonce is below the last one came late:
+-- it changes nothing.
 --
 -- KEYS
 --   queue       hash    the queue's own record
@@ -27,7 +28,7 @@
 -- ARGV
 --   now_ms      time    empty: the server's clock
 --   worker      str     who claims
---   nonce       str     names this call
+--   nonce       str     names this call: a number that rises from call to call of one memo
 --   lease_ms    num     how long a claim lasts unless extended
 --   limit       int     most jobs to claim, 0 to 1000
 --   slice       int     most jobs to promote, to reap and to prune in this call
@@ -70,8 +71,12 @@ local keys = {
 }
 local q = open_queue(queue, now_ms)
 local last = redis.call('GET', memo)
-if last and string.sub(last, 1, #nonce + 1) == nonce .. ' ' then
+if last and string.sub(last, 1, #nonce + 1) == nonce .. ' ' and (n_outcomes > 0 or string.find(last, '\n[^\n]')) then
   return repeat_exchange(q, keys, last)
+end
+if limit > 0 and last and (tonumber(nonce) or 0) < (tonumber(string.match(last, '^%S+')) or 0) then
+  -- A call that was late on its way: its worker has asked again since, nobody would run what it claimed.
+  return exchange_reply(q, keys, q.token + 1, {}, {}, {})
 end
 
 local stale = {}
@@ -91,8 +96,6 @@ if came_back > 0 then
 elseif moved > 0 or (limit > 0 and #claims == 2 * limit) then
   wake_for_rest(ready, wake)
 end
-if #claims > 0 or #stale > 0 or n_outcomes > 0 then
-  redis.call('SET', memo, memo_of(nonce, first_token, stale, claims), 'PX', 600000)
-end
+redis.call('SET', memo, memo_of(nonce, first_token, stale, claims), 'PX', 600000)
 close_queue(q)
 return exchange_reply(q, keys, first_token, stale, claims, earlier)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Any
 
 import orjson
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from nexq.errors import InvalidPayload, PayloadTooLarge
+
+_LONG_NUMBER = re.compile(rb"\d{19}")
 
 DEFAULT_LIMIT = 256 * 1024
 
@@ -46,10 +49,8 @@ def refuse_nan(value: Any, what: str) -> None:
 
 def loads(raw: bytes) -> Any:
     """JSON with integers of any size."""
-    try:
-        return orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        return json.loads(raw)
+    # orjson reads integers beyond 64 bits as floats, silently.
+    return json.loads(raw) if _LONG_NUMBER.search(raw) else orjson.loads(raw)
 
 
 def _dump_big(value: Any, what: str, error: Exception) -> bytes:

@@ -85,55 +85,59 @@ class RedisBackend:
     async def run(self, script: Script, tag: str, keys: Sequence[str], args: Sequence[Arg]) -> Reply:
         """Run a script (see Backend.run)."""
         packed = _pack((b"EVALSHA", script.sha, len(keys), *keys, *args))
+        failure: Exception | None = None
         wire = self._wire
         if wire is not None and not wire.lost:
             try:
                 reply = await wire.call(packed)
             except WireLost as error:
-                return await self._run_patiently(script, packed, keys, args, error, sent=True)
-            if type(reply) is not hiredis.ReplyError:
-                return cast(Reply, reply)
-        return await self._run_patiently(script, packed, keys, args, None, sent=False)
-
-    async def _run_patiently(
-        self,
-        script: Script,
-        packed: bytes,
-        keys: Sequence[str],
-        args: Sequence[Arg],
-        cause: Exception | None,
-        *,
-        sent: bool,
-    ) -> Reply:
-        """Send again until an answer comes or patience is over. `sent`: an earlier try may have been applied."""
-        backoff = Backoff()
-        deadline = time.monotonic() + self._patience_s
-        while True:
-            try:
-                wire = await self._connected()
-                try:
-                    reply = await wire.call(packed)
-                except WireLost:
-                    sent = True
-                    raise
+                failure = error
+            else:
                 if type(reply) is not hiredis.ReplyError:
                     return cast(Reply, reply)
-                code = str(reply).split(" ", 1)[0]
-                if code == "NOSCRIPT":
-                    # The text goes with the same arguments once; the server knows the script from then on.
-                    packed = _pack((b"EVAL", script.text, len(keys), *keys, *args))
-                    continue
-                if code not in _PASSING and "max number of clients" not in str(reply):
-                    raise _fatal(script, str(reply))
-                cause = reply
-                if code in _RECONNECT:
-                    wire.close(str(reply))
-            except (WireLost, BackendUnavailable) as error:
-                cause = error
-            wait_s = backoff.next_s()
-            if self._closed or time.monotonic() + wait_s > deadline:
-                raise self._given_up(script, cause, sent=sent)
-            await asyncio.sleep(wait_s)
+                failure = reply
+        return await self._run_patiently(script, packed, keys, args, failure)
+
+    async def _run_patiently(
+        self, script: Script, packed: bytes, keys: Sequence[str], args: Sequence[Arg], failure: Exception | None
+    ) -> Reply:
+        """Send again until an answer comes or patience is over. `failure`: how a first try ended."""
+        backoff = Backoff()
+        deadline = time.monotonic() + self._patience_s
+        sent = isinstance(failure, WireLost)
+        while True:
+            if failure is not None and _is_unknown_script(failure):
+                # The text goes with the same arguments; the server knows the script from then on.
+                packed = _pack((b"EVAL", script.text, len(keys), *keys, *args))
+            elif failure is not None:
+                if isinstance(failure, hiredis.ReplyError):
+                    self._check_passing(script, failure)
+                wait_s = backoff.next_s()
+                if self._closed or time.monotonic() + wait_s > deadline:
+                    raise self._given_up(script, failure, sent=sent)
+                await asyncio.sleep(wait_s)
+            try:
+                async with asyncio.timeout(max(0.01, deadline - time.monotonic())):
+                    wire = await self._connected()
+                reply = await wire.call(packed)
+                if type(reply) is not hiredis.ReplyError:
+                    return cast(Reply, reply)
+                failure = reply
+            except TimeoutError:
+                failure = BackendUnavailable(f"{self.url}: no connection within {self._patience_s:g} s.")
+            except BackendUnavailable as error:
+                failure = error
+            except WireLost as error:
+                failure, sent = error, True
+
+    def _check_passing(self, script: Script, reply: Exception) -> None:
+        """Raise for an error reply that will not pass by itself."""
+        text = str(reply)
+        code = text.split(" ", 1)[0]
+        if code not in _PASSING and "max number of clients" not in text:
+            raise _fatal(script, text)
+        if code in _RECONNECT and self._wire is not None:
+            self._wire.close(text)
 
     def _given_up(self, script: Script, cause: Exception | None, *, sent: bool) -> BackendError:
         if sent and not script.read_only:
@@ -233,12 +237,18 @@ def _connection_of(url: str, timeout_s: float) -> tuple[type[Connection], dict[s
     if scheme == "unix" and not kwargs.get("path"):
         raise ConfigError(f"{url!r} has no path: expected unix:///path/of/the.sock")
     kwargs.setdefault("socket_connect_timeout", timeout_s)
+    # Also for the handshake; afterwards the wire keeps its own deadlines.
+    kwargs.setdefault("socket_timeout", timeout_s)
     if scheme != "unix":
         # A peer that vanished without a word is noticed by the kernel in about 20 s.
         kwargs.setdefault("socket_keepalive", True)
     # Retries are nexq's own, with the same bytes; RESP 2 gives replies without push messages.
     kwargs |= {"retry": Retry(NoBackoff(), 0), "protocol": 2}
     return connection_class, kwargs
+
+
+def _is_unknown_script(failure: Exception) -> bool:
+    return isinstance(failure, hiredis.ReplyError) and str(failure).startswith("NOSCRIPT")
 
 
 def _why(cause: Exception | None) -> str:

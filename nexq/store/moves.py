@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
@@ -112,12 +113,16 @@ class Moves:
         keep: str = "",
         completed: Sequence[Arg] = (),
         others: Sequence[Arg] = (),
+        memo: str = "",
     ) -> Exchanged:
         """Hand in outcomes and take claims (lua/exchange.lua).
 
+        Of the calls that share a memo (the worker's name, unless given) one is under way at a time, and their
+        nonces rise: `new_nonce`.
+
         `completed`: flat id, token, result; `others`: flat kind, id, token, delay_ms, detail.
         """
-        script, keys = self._bind("exchange", queue, memo=worker)
+        script, keys = self._bind("exchange", queue, memo=memo or worker)
         args: list[Arg] = [
             self.now_ms,
             worker,
@@ -249,6 +254,14 @@ class Moves:
 
 
 _KEEP = Keep().pack()
+_last_nonce = 0
+
+
+def new_nonce() -> str:
+    """A nonce for an exchange: larger than every one before in this process; Unix time in µs, or one more."""
+    global _last_nonce
+    _last_nonce = max(_last_nonce + 1, time.time_ns() // 1000)
+    return str(_last_nonce)
 
 
 def _accepted(name: str, reply: list[Any]) -> None:

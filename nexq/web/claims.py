@@ -16,10 +16,14 @@ from nexq.job import Spec
 from nexq.keys import check_id, check_queue
 from nexq.payload import dump_json, loads
 from nexq.store import Exchanged
+from nexq.store.moves import new_nonce
 from nexq.web.call import Call, answer
 from nexq.web.models import Strict
 from nexq.web.problems import Problem
 
+#: The claims of this process share a memo, so one is under way at a time.
+_MEMO = f"http:{secrets.token_hex(8)}"
+_claiming = asyncio.Lock()
 #: How often a waiting claim looks for jobs.
 LOOK_S = 0.25
 
@@ -69,9 +73,10 @@ async def claim(call: Call) -> Response:
     loop = asyncio.get_running_loop()
     until = loop.time() + body.wait
     while True:
-        reply = await call.store.moves.exchange(
-            queue, worker, secrets.token_hex(8), lease_ms=body.lease * 1000, limit=body.n
-        )
+        async with _claiming:
+            reply = await call.store.moves.exchange(
+                queue, worker, new_nonce(), lease_ms=body.lease * 1000, limit=body.n, memo=_MEMO
+            )
         left_s = until - loop.time()
         if reply.claims or left_s <= 0 or await call.request.is_disconnected():
             return answer({"jobs": [_job(queue, c, reply) for c in reply.claims]})
@@ -110,7 +115,7 @@ async def _settle(call: Call, *, completed: Sequence[Arg] = (), others: Sequence
     id = check_id(call.path("id"))
     # No claims are taken, so one name serves for all; a repeat is recognised by the token.
     reply = await call.store.moves.exchange(
-        queue, "http:settle", secrets.token_hex(8), lease_ms=1000, limit=0, completed=completed, others=others
+        queue, "http:settle", new_nonce(), lease_ms=1000, limit=0, completed=completed, others=others
     )
     if reply.stale:
         raise _not_owner(id)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 import time
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -18,7 +17,7 @@ from nexq.backoff import Backoff
 from nexq.errors import BackendError
 from nexq.outcome import Outcome
 from nexq.store import Exchanged, Store
-from nexq.store.moves import Claim
+from nexq.store.moves import Claim, new_nonce
 from nexq.worker.settings import WorkerSettings
 
 log = logging.getLogger("nexq.worker")
@@ -168,7 +167,7 @@ class Feed:
         if limit:
             self._look = False
         self._looks += 1
-        nonce = secrets.token_hex(8)
+        nonce = new_nonce()
         backoff = Backoff(cap_s=0.5)
         while True:
             try:

@@ -17,10 +17,6 @@ from tests.support.servers import Server
 
 __all__ = ["open_store", "proxy"]
 
-SLOW_HANDSHAKE = pytest.mark.xfail(
-    strict=True, reason="a connection's handshake waits redis-py's 5 s, whatever the call's timeout and patience"
-)
-
 ERRORS = [
     "LOADING Redis is loading the dataset in memory",
     "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
@@ -65,7 +61,6 @@ async def test_an_error_that_does_not_pass_is_raised_when_patience_is_over(
         await store.moves.enqueue("q", [Entry("a", SPEC)])
 
 
-@pytest.mark.xfail(strict=True, reason="the first error is not looked at before the script is sent again")
 async def test_a_script_that_fails_is_sent_once(proxy: FaultProxy, open_store: OpenStore, valkey: Server) -> None:
     store = open_store(proxy.url)
     await store.moves.enqueue("q", [Entry("a", SPEC)])
@@ -90,7 +85,6 @@ async def test_replies_in_pieces_are_understood(proxy: FaultProxy, open_store: O
     assert proxy.counts[fault.partition("_")[0]] > 2 * rounds
 
 
-@SLOW_HANDSHAKE
 async def test_a_silent_server_is_given_up_in_time_and_the_outcome_is_called_unknown(
     proxy: FaultProxy, open_store: OpenStore
 ) -> None:
@@ -108,7 +102,6 @@ async def test_a_silent_server_is_given_up_in_time_and_the_outcome_is_called_unk
     assert time.monotonic() - start < 2.5
 
 
-@SLOW_HANDSHAKE
 async def test_a_new_connection_to_a_silent_server_is_given_up_in_time(
     proxy: FaultProxy, open_store: OpenStore
 ) -> None:
@@ -120,7 +113,6 @@ async def test_a_new_connection_to_a_silent_server_is_given_up_in_time(
     assert time.monotonic() - start < 2.5
 
 
-@SLOW_HANDSHAKE
 async def test_many_calls_to_a_silent_server_do_not_wait_for_each_other(
     proxy: FaultProxy, open_store: OpenStore
 ) -> None:

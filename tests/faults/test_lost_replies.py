@@ -210,9 +210,6 @@ async def test_a_late_enqueue_changes_nothing(proxy: FaultProxy, valkey: Server,
     assert sum((await store.views.queue("q")).counts.values()) == 0
 
 
-@pytest.mark.xfail(
-    strict=True, reason="exchange knows only its last nonce: an older one that comes late claims for nobody"
-)
 async def test_a_late_exchange_claims_nothing(proxy: FaultProxy, valkey: Server, open_store: OpenStore) -> None:
     store = open_store(proxy.url, call_timeout_s=0.2)
     await store.moves.enqueue("q", [Entry(f"j{i}", SPEC) for i in range(9)])
