@@ -44,6 +44,8 @@ POINTS = (
     "settle.in_flight",
     "settle.after_reply",
 )
+#: Where a producer may end by itself.
+ENQUEUE_POINTS = ("enqueue.before", "enqueue.in_flight", "enqueue.after_reply")
 #: Nothing is dropped by its age or number while a soak looks at it.
 KEEP = Keep(completed_count=10_000_000, dead_count=10_000_000)
 
@@ -189,12 +191,13 @@ def work(
     asyncio.run(main())
 
 
-def produce(plan: Plan, url: str, folder: Path, name: str, seed: int) -> None:
-    """The life of a producer process: enqueues until SIGTERM."""
+def produce(plan: Plan, url: str, folder: Path, name: str, fate: Fate, seed: int) -> None:
+    """The life of a producer process: enqueues until SIGTERM or its fate."""
     rng = random.Random(seed)
 
     async def main() -> None:
-        log = HistoryLog(folder, name)
+        log = _Here.log = HistoryLog(folder, name)
+        _Here.points = Points(log, fate)
         store = Store(open_backend(url, plan.mutant))
         stop = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
@@ -228,8 +231,11 @@ async def enqueue(store: Store, log: HistoryLog, queue: str, entries: list[Entry
     for entry in entries:
         more = {"run_at": float(entry.delay[1:])} if entry.delay else {}
         log.write("enqueue", entry.id, "call", poison=b"poison" in entry.spec, **more)
+    _Here.points.hit("enqueue.before")
+    asyncio.get_running_loop().call_soon(_Here.points.hit, "enqueue.in_flight")
     try:
         refused = await store.moves.enqueue(queue, entries)
+        _Here.points.hit("enqueue.after_reply")
     except OutcomeUnknown:
         phases = ["unknown"] * len(entries)
     except BackendUnavailable:

@@ -19,37 +19,19 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from nexq.keys import queue_keys
 from tests.faults import soak_child
-from tests.faults.soak_child import POINTS, Fate
+from tests.faults.soak_child import ENQUEUE_POINTS, POINTS, Fate
 from tests.faults.soak_plan import QUICK, SLOW, Plan, run_soak
 from tests.faults.soak_report import Facts, make_report
+from tests.faults.soak_watch import Child, Restarts, Zombies
 from tests.support.servers import Server, valkey_binary
 
 AOF = ("--save", "", "--appendonly", "yes", "--appendfsync")
 DEAD_WITH_PARENT = 1  # PR_SET_PDEATHSIG
-
-
-@dataclass(slots=True, eq=False)
-class Child:
-    """A process of the soak."""
-
-    pid: int
-    name: str
-    kind: str
-    born: float
-    #: Bytes of its history that have been read, and what it holds: job -> token.
-    read: int = 0
-    held: dict[str, int] = field(default_factory=dict)
-    #: Settles that were answered since the last look.
-    answers: list[str] = field(default_factory=list)
-    #: When it was last set going again, 0: never.
-    woken: float = 0.0
-    by: str = ""
 
 
 class Driver:
@@ -67,6 +49,7 @@ class Driver:
         self.todo: list[tuple[float, int, Callable[[], None]]] = []
         self.order = itertools.count()
         self.ending = self.plan_is_over = False
+        self.zombies, self.restarts = Zombies(self), Restarts(self)
         self._wake_r, self._wake_w = os.pipe()
         os.set_blocking(self._wake_r, False)
         os.set_blocking(self._wake_w, False)
@@ -87,7 +70,7 @@ class Driver:
             for _ in range(self.plan.mortals):
                 self._spawn("mortal")
             if self.plan.server_kills:
-                self._later(0.5, self._kill_server)
+                self.later(0.5, self.restarts.kill)
             self._turn_until(self._fulfilled, self.plan.limit_s)
             self.facts.seconds = time.monotonic() - began
             self._drain()
@@ -104,8 +87,9 @@ class Driver:
         return (
             facts.killed >= plan.kills
             and facts.zombies >= plan.zombies
+            and facts.woken >= plan.stops
             and facts.ended["SIGTERM"] >= plan.terms
-            and len(facts.server_up) >= plan.server_kills + (plan.server_kills > 0)
+            and facts.server_kills >= plan.server_kills
         )
 
     def _turn_until(self, fact: Callable[[], bool], limit_s: float) -> bool:
@@ -113,7 +97,7 @@ class Driver:
         deadline = time.monotonic() + limit_s
         while not fact():
             now = time.monotonic()
-            if now > deadline:
+            if now > deadline or self.facts.bad_exits > 20:
                 return False
             due = self.todo[0][0] if self.todo else now + 0.05
             select.select([self._wake_r], [], [], max(0.0, min(due - now, 0.05)))
@@ -124,7 +108,8 @@ class Driver:
                 heapq.heappop(self.todo)[2]()
         return True
 
-    def _later(self, wait_s: float, action: Callable[[], None]) -> None:
+    def later(self, wait_s: float, action: Callable[[], None]) -> None:
+        """Do something after a while."""
         heapq.heappush(self.todo, (time.monotonic() + wait_s, next(self.order), action))
 
     def _drain(self) -> None:
@@ -150,6 +135,7 @@ class Driver:
         self._signal_all("", signal.SIGCONT)
         self._signal_all("", signal.SIGTERM)
         self._turn_until(lambda: not self.children, 10.0)
+        self.facts.stuck = sorted(c.name for c in self.children.values())
 
     def _signal_all(self, kind: str, how: signal.Signals) -> None:
         for child in self.children.values():
@@ -161,7 +147,7 @@ class Driver:
     def _spawn(self, kind: str) -> None:
         number = next(self.numbers)
         name = f"{'p' if kind == 'producer' else 'w'}{number}"
-        fate = self._draw_fate() if kind == "mortal" else Fate()
+        fate = Fate() if kind == "steady" else self._draw_fate(kind)
         pid = os.fork()
         if pid == 0:
             self._live(kind, name, number, fate)
@@ -169,8 +155,6 @@ class Driver:
         self.facts.spawned += 1
         if kind == "mortal" and not self.ending:
             self._foresee(child, fate)
-        elif kind == "producer" and self.plan.kills and self.rng.random() < 0.5:
-            self._later(self.rng.uniform(0.2, 4.0), lambda: self._kill(child, "producer"))
 
     def _live(self, kind: str, name: str, number: int, fate: Fate) -> None:
         """The child's side of the fork: it never returns."""
@@ -181,7 +165,7 @@ class Driver:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             random.seed(number)
             if kind == "producer":
-                soak_child.produce(self.plan, self.server.url, self.folder, name, self.plan.seed * 1000 + number)
+                soak_child.produce(self.plan, self.server.url, self.folder, name, fate, self.plan.seed * 1000 + number)
             else:
                 queues = (QUICK, SLOW) if self.plan.slow and kind == "steady" else (QUICK,)
                 soak_child.work(self.plan, self.server.url, self.folder, name, fate, queues, self.registry)
@@ -192,11 +176,13 @@ class Driver:
         finally:
             os._exit(code)
 
-    def _draw_fate(self) -> Fate:
+    def _draw_fate(self, kind: str) -> Fate:
         plan, rng = self.plan, self.rng
         if self.ending or plan.terms:
             return Fate()
-        if plan.zombies and (not plan.kills or rng.random() < 0.04):
+        if kind == "producer":
+            return Fate(rng.choice(ENQUEUE_POINTS), rng.randint(1, 100)) if plan.kills else Fate()
+        if (plan.zombies or plan.stops) and (not plan.kills or rng.random() < 0.04):
             return Fate(rng.choice(("settle.before", "run.before", "run.after")), rng.randint(1, 4), signal.SIGSTOP)
         if plan.kills and (plan.points or rng.random() < 0.6):
             return Fate(rng.choice(plan.points or POINTS), rng.randint(1, 3))
@@ -207,27 +193,28 @@ class Driver:
         plan, rng = self.plan, self.rng
         wait_s = rng.uniform(0.0, plan.life_s)
         if plan.terms:
-            self._later(wait_s, lambda: self._kill_begun(child, "random", signal.SIGTERM))
+            self.later(wait_s, lambda: self._kill_begun(child, "random", signal.SIGTERM))
         elif fate.point:
             late_s = plan.life_s * (20 if fate.how is signal.SIGSTOP or plan.points else 1)
-            self._later(late_s, lambda: self._kill_begun(child, "late"))
+            self.later(late_s, lambda: self._kill_begun(child, "late"))
         elif plan.kills and rng.random() < 0.2:
-            self._later(wait_s, lambda: self._kill(child, "random"))
+            self.later(wait_s, lambda: self.kill(child, "random"))
         elif plan.kills:
-            self._later(wait_s / 2, lambda: self._kill_begun(child, "random"))
+            self.later(wait_s / 2, lambda: self._kill_begun(child, "random"))
 
     def _kill_begun(self, child: Child, by: str, how: signal.Signals = signal.SIGKILL) -> None:
         """Kill a worker, but not before it has claimed: a busy machine is slow to start one."""
         path = self.folder / f"{child.name}.jsonl"
         begun = path.exists() and path.stat().st_size
         if begun or time.monotonic() > child.born + 2.0:
-            self._kill(child, by, how)
+            self.kill(child, by, how)
         elif self.children.get(child.pid) is child:
-            self._later(self.rng.uniform(0.005, 0.05), lambda: self._kill_begun(child, by, how))
+            self.later(self.rng.uniform(0.005, 0.05), lambda: self._kill_begun(child, by, how))
 
     # -- Deaths
 
-    def _kill(self, child: Child, by: str, how: signal.Signals = signal.SIGKILL) -> None:
+    def kill(self, child: Child, by: str, how: signal.Signals = signal.SIGKILL) -> None:
+        """Send a signal, unless the process has ended or the soak comes to its end."""
         if not self.ending and self.children.get(child.pid) is child:
             child.by = by
             if how is signal.SIGKILL:
@@ -240,8 +227,7 @@ class Driver:
             if not pid:
                 continue
             if os.WIFSTOPPED(status):
-                self.facts.stops += 1
-                self._watch_zombie(child, time.monotonic() + 8 * self.plan.lease_s)
+                self.zombies.stopped(child)
                 continue
             del self.children[pid]
             self._note_end(child, status)
@@ -252,90 +238,17 @@ class Driver:
         facts = self.facts
         if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
             facts.deaths.setdefault(child.name, time.monotonic())
-            if child.kind != "producer":
+            if child.kind == "producer":
+                facts.ended["producers"] += 1
+            else:
                 facts.killed += 1
-            facts.ended[child.by or "itself"] += 1
+                facts.ended[child.by or "itself"] += 1
         elif child.by == "random" and self.plan.terms:
             # One that had not come to install its handler dies of the signal: it had claimed nothing.
             facts.ended["SIGTERM"] += 1
             facts.bad_exits += status not in (0, signal.SIGTERM)
         elif status != 0 and not (self.plan_is_over and os.WIFSIGNALED(status)):
             facts.bad_exits += 1
-
-    # -- Zombies
-
-    def _watch_zombie(self, child: Child, deadline: float) -> None:
-        """A worker stands still: set it going when what it held has gone to others."""
-        self._read_on(child)
-        queue = queue_keys("nexq", QUICK)
-        if child.held:
-            ids = list(child.held)
-            records = self.server.wire.call("HMGET", queue["runs"], *ids)
-            leases = self.server.wire.call("ZMSCORE", queue["running"], *ids)
-            still = [
-                id
-                for id, record, lease in zip(ids, records, leases, strict=True)
-                if lease is not None and int(record.split(b" ", 1)[0]) == child.held[id]
-            ]
-            if still and time.monotonic() < deadline:
-                self._later(0.01, lambda: self._watch_zombie(child, deadline))
-                return
-            self.facts.zombies += not still
-            self.facts.zombie_jobs += len(ids) - len(still)
-        child.woken = time.monotonic()
-        os.kill(child.pid, signal.SIGCONT)
-        child.answers.clear()
-        self._await_zombie(child, time.monotonic() + 2.0)
-
-    def _await_zombie(self, child: Child, deadline: float) -> None:
-        """It goes on: kill it once it was told what became of its outcomes."""
-        self._read_on(child)
-        if not child.answers and time.monotonic() < deadline:
-            self._later(0.01, lambda: self._await_zombie(child, deadline))
-        else:
-            self._kill(child, "zombie")
-
-    def _read_on(self, child: Child) -> None:
-        """Read what a worker has noted since the last time."""
-        try:
-            with (self.folder / f"{child.name}.jsonl").open("rb") as file:
-                file.seek(child.read)
-                whole, end, _ = file.read().rpartition(b"\n")
-        except FileNotFoundError:
-            return
-        child.read += len(whole) + len(end)
-        for event in map(json.loads, whole.splitlines()):
-            if event["op"] == "claim":
-                child.held[event["job"]] = event["token"]
-                child.answers.append("claim")
-            elif event["op"] == "settle" and event["phase"] != "call":
-                child.held.pop(event["job"], None)
-                child.answers.append(event["phase"])
-
-    # -- The server
-
-    def _kill_server(self) -> None:
-        """Kill the server and start it again; the next time comes when every worker has claimed again."""
-        for child in self.children.values():
-            self._read_on(child)
-            child.answers.clear()
-        self.server.kill()
-        self.facts.server_down.append(time.monotonic())
-        self.server.start()
-        self.facts.server_up.append(time.monotonic())
-        workers = [c for c in self.children.values() if c.kind != "producer"]
-        self._await_claims(workers, time.monotonic() + 4.0)
-
-    def _await_claims(self, workers: list[Child], deadline: float) -> None:
-        """Every worker that lives has to claim again."""
-        for child in workers:
-            self._read_on(child)
-        left = [c for c in workers if c.pid in self.children and "claim" not in c.answers]
-        if left and time.monotonic() < deadline:
-            self._later(0.01, lambda: self._await_claims(left, deadline))
-            return
-        self.facts.deaf += len(left)
-        self._later(self.rng.uniform(0.0, 0.5), self._kill_server)
 
 
 def main() -> None:

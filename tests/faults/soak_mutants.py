@@ -16,7 +16,7 @@ MUTANTS = {
     # Any settle of a job that runs is taken, whoever sends it.
     "no_fence": ("return record and string.sub(record, 1, #token + 1) == token .. ' '", "return record and true"),
     # The jobs of a dead worker stay with it.
-    "no_reap": ("reap_expired(q, keys, slice)\n", "\n"),
+    "no_reap": ("reap_expired(q, keys, slice)", "0"),
     # A repeat of a call is done again.
     "no_memo": ("if last and string.sub(last, 1, #nonce + 1) == nonce .. ' ' then", "if false then"),
     # Two claims get the same token.

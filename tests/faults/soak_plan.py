@@ -23,12 +23,15 @@ QUICK, SLOW = "quick", "slow"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """One soak. It is over when `kills`, `zombies`, `terms` and `server_kills` have all been reached."""
+    """One soak. It is over when `kills`, `zombies`, `stops`, `terms` and `server_kills` have all been reached."""
 
     #: SIGKILLs of workers that ask nobody: at random times, and at the failpoints.
     kills: int = 0
     #: Workers stopped past their lease and set going again once others have their jobs.
     zombies: int = 0
+    #: How often a worker is stopped at all, and after how many leases at most it is set going again.
+    stops: int = 0
+    stop_leases: float = 8.0
     #: SIGTERMs of workers at random times.
     terms: int = 0
     #: SIGKILLs of the server, each followed by a start.

@@ -33,10 +33,15 @@ class Facts:
     #: Name -> when it was killed.
     deaths: dict[str, float] = field(default_factory=dict)
     bad_exits: int = 0
-    #: Workers that stood still; those whose jobs all went to others meanwhile; how many jobs that were.
+    #: Processes that did not end within 10 s of SIGTERM.
+    stuck: list[str] = field(default_factory=list)
+    #: Workers that stood still; that were set going again; whose jobs all went to others meanwhile; these jobs.
     stops: int = 0
+    woken: int = 0
     zombies: int = 0
     zombie_jobs: int = 0
+    #: Restarts of the server after which every worker has claimed again, or had its time.
+    server_kills: int = 0
     server_down: list[float] = field(default_factory=list)
     server_up: list[float] = field(default_factory=list)
     #: Workers that had not claimed 4 s after the server was back.
@@ -70,6 +75,7 @@ def make_report(plan: Plan, folder: Path, url: str, facts: Facts) -> dict[str, A
         "kills_per_s": round(facts.killed / facts.seconds, 1) if facts.seconds else 0,
         "killed_where": dict(facts.ended) | {f"at {point}": n for point, n in died.items()},
         "bad_exits": facts.bad_exits,
+        "stuck": facts.stuck,
         "stops": facts.stops,
         "zombies": facts.zombies,
         "zombie_jobs": facts.zombie_jobs,
@@ -82,7 +88,7 @@ def make_report(plan: Plan, folder: Path, url: str, facts: Facts) -> dict[str, A
         "lost_lease": sum(r.run.lost > 0 for r in records),
         "poison": _poison(records, poison),
         "wrong_attempts": [r.id for r in records if not _attempts_fit(r)][:20],
-        "server_kills": len(facts.server_up),
+        "server_kills": facts.server_kills,
         "deaf": facts.deaf,
         "again_s": _spread(again_s),
         "back_s": _spread(sorted(back_s)),
@@ -190,6 +196,6 @@ def _text(plan: Plan, report: dict[str, Any]) -> str:
     ]
     if report["server_kills"]:
         lines.append(f"claimed again after the server was back: {report['back_s']}, deaf {report['deaf']}")
-    odd = ("rules", "breaches", "wrong_attempts", "doctor", "errors")
+    odd = ("stuck", "rules", "breaches", "wrong_attempts", "doctor", "errors")
     lines += [f"{name.upper()}: {report[name]}" for name in odd if report[name]]
     return "\n".join(lines)
