@@ -89,7 +89,7 @@ async def _bound(app: Nexq, line: str) -> tuple[Bound[Any], str]:
     type = fields.pop("type", None)
     if not isinstance(type, str):
         raise InvalidJob('Expected "type" to be a string.' if type is not None else 'There is no "type".')
-    payload = fields.pop("payload", None)
+    payload = fields.pop("payload", {})
     options: dict[str, Any] = {}
     for name, given in fields.items():
         if name not in _KEYS:

@@ -94,7 +94,7 @@ def enqueue(
         "timeout": timeout,
     }
     text = sys.stdin.read() if payload == "-" else payload
-    value = None if text is None else parse_payload(text)
+    value = {} if text is None else parse_payload(text)
     code = run_async(_enqueue(nexq, type, value, options, wait, json))
     raise typer.Exit(code)
 

@@ -24,6 +24,7 @@ log = logging.getLogger("nexq.supervisor")
 HEALTHY_S = 5.0
 #: A child that fails so often in a row, each time before HEALTHY_S, is given up, and the others are stopped.
 MOST_FAILURES = 5
+_INTERRUPTED = (-signal.SIGTERM, -signal.SIGINT, 130)
 
 
 class Supervisor:
@@ -126,6 +127,9 @@ class Supervisor:
         self._started_well = True
 
     def _note_exit(self, code: int) -> None:
+        if 0 < self._signals < 3 and code in _INTERRUPTED:
+            # It had not got so far as to drain: it was still starting.
+            return
         if code and not self._exit_code:
             self._exit_code = code if code > 0 else 128 - code
 
