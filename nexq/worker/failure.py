@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import traceback
+from pathlib import Path
 
 import orjson
 
 TRACEBACK_CHARS = 16_384
+_HERE = str(Path(__file__).parent)
 MESSAGE_CHARS = 4_096
 
 
@@ -33,9 +35,12 @@ def text_of(error: BaseException) -> str:
 
 
 def trace_of(error: BaseException) -> str:
-    """The error's traceback."""
+    """The error's traceback, from the handler's first frame on: the way there says nothing to its author."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_HERE):
+        trace = trace.tb_next
     try:
-        return "".join(traceback.format_exception(error))
+        return "".join(traceback.format_exception(type(error), error, trace or error.__traceback__))
     except Exception as again:
         return f"<its traceback cannot be had: {type(again).__name__}>"
 
