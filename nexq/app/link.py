@@ -12,7 +12,8 @@ from nexq.app.job import Job, read_plain
 from nexq.app.results import Results
 from nexq.app.submit import Draft, Submitter
 from nexq.backends import connect
-from nexq.errors import BackendError, JobNotFound
+from nexq.backoff import Backoff
+from nexq.errors import BackendError, BackendUnavailable, JobNotFound
 from nexq.ids import new_id
 from nexq.job import JobRecord
 from nexq.registry import Registry
@@ -45,6 +46,7 @@ class AppLink:
         self._submitter = Submitter(self.store)
         self._results = Results(self.store)
         self._prepared = False
+        self._closed = False
         self._preparing = asyncio.Lock()
         self._queues: set[str] = set()
         self._published: dict[str, dict[str, Any]] = {}
@@ -56,9 +58,22 @@ class AppLink:
             return
         async with self._preparing:
             if not self._prepared:
-                for warning in await self.store.backend.check(allow_unsafe=self._app.allow_unsafe):
+                for warning in await self._check():
                     log.warning(warning)
                 self._prepared = True
+
+    async def _check(self) -> list[str]:
+        """Look at the settings, with the same patience that any other call has."""
+        backoff = Backoff()
+        deadline = time.monotonic() + self._app.patience_s
+        while True:
+            try:
+                return await self.store.backend.check(allow_unsafe=self._app.allow_unsafe)
+            except BackendUnavailable:
+                wait_s = backoff.next_s()
+                if self._closed or time.monotonic() + wait_s > deadline:
+                    raise
+                await asyncio.sleep(wait_s)
 
     async def submit(self, drafted: Draft) -> Job[Any]:
         """Enqueue a drafted job; its handle, or that of the job which is there already."""
@@ -105,6 +120,7 @@ class AppLink:
 
     async def aclose(self) -> None:
         """Close the connections."""
+        self._closed = True
         await self._results.aclose()
         await self.store.aclose()
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from nexq.clock import Duration, epoch_ms, seconds
-from nexq.errors import InvalidJob
+from nexq.errors import InvalidJob, OutcomeUnknown
 from nexq.ids import new_id
 from nexq.job import DEFAULT_MAX_LOST, Spec
 from nexq.keys import check_id, check_queue, check_unique
@@ -102,25 +102,48 @@ class Submitter:
     def __init__(self, store: Store) -> None:
         self._moves = store.moves
         self._gathering: dict[str, _Batch] = {}
+        self._orphans: set[asyncio.Task[None]] = set()
 
     async def one(self, queue: str, entry: Entry) -> Refused | None:
         """Enqueue one job. Returns why it was not taken, or None."""
         batch = self._gathering.get(queue)
         if batch is not None and len(batch.entries) < BATCH:
             place = batch.join(entry)
-            return (await batch.sent()).get(place)
+            return (await batch.sent()).get(place - batch.withdrawn)
         batch = self._gathering[queue] = _Batch(entry)
-        # Whoever else enqueues in this turn of the loop joins the batch; the first one sends it.
-        await asyncio.sleep(0)
-        if self._gathering.get(queue) is batch:
-            del self._gathering[queue]
+        sent = False
         try:
+            # Whoever else enqueues in this turn of the loop joins the batch; the first one sends it.
+            await asyncio.sleep(0)
+            self._close(queue, batch)
+            sent = True
             refused = {r.place: r for r in await self._moves.enqueue(queue, batch.entries)}
+        except asyncio.CancelledError:
+            # The first caller is gone, the others are not: the same entries go out (again: that changes nothing).
+            self._close(queue, batch)
+            if len(batch.entries) > 1:
+                if not sent:
+                    batch.withdraw_first()
+                self._orphans.add(task := asyncio.create_task(self._carry_on(queue, batch)))
+                task.add_done_callback(self._orphans.discard)
+            raise
         except BaseException as error:
             batch.fail(error)
             raise
         batch.finish(refused)
         return refused.get(0)
+
+    def _close(self, queue: str, batch: _Batch) -> None:
+        """Nobody joins the batch any more."""
+        if self._gathering.get(queue) is batch:
+            del self._gathering[queue]
+
+    async def _carry_on(self, queue: str, batch: _Batch) -> None:
+        """Send a batch whose first caller is gone."""
+        try:
+            batch.finish({r.place: r for r in await self._moves.enqueue(queue, batch.entries)})
+        except BaseException as error:
+            batch.fail(error)
 
     async def many(self, drafts: Iterable[Draft], before: Callable[[str], Awaitable[None]]) -> Many:
         """Enqueue jobs, a few hundred per round trip. While the server takes one batch the next is drafted.
@@ -150,6 +173,8 @@ class Submitter:
         finally:
             for task in under_way:
                 task.cancel()
+            # Whatever they ended with: the first failure is the one that is told.
+            await asyncio.gather(*under_way, return_exceptions=True)
         return many
 
     async def _send(self, many: Many, places: list[int]) -> None:
@@ -169,15 +194,22 @@ class Many:
 class _Batch:
     """Entries that go in one call."""
 
-    __slots__ = ("_done", "entries")
+    __slots__ = ("_done", "entries", "withdrawn")
 
     def __init__(self, first: Entry) -> None:
         self.entries = [first]
+        #: How many places the entries have moved up.
+        self.withdrawn = 0
         self._done: asyncio.Future[dict[int, Refused]] | None = None
 
     def join(self, entry: Entry) -> int:
         self.entries.append(entry)
         return len(self.entries) - 1
+
+    def withdraw_first(self) -> None:
+        """The first caller is gone before anything was sent."""
+        del self.entries[0]
+        self.withdrawn = 1
 
     async def sent(self) -> dict[int, Refused]:
         if self._done is None:
@@ -191,7 +223,7 @@ class _Batch:
     def fail(self, error: BaseException) -> None:
         if self._done is not None:
             if isinstance(error, asyncio.CancelledError):
-                error = InvalidJob("The call that carried this enqueue was cancelled; the job may have been enqueued.")
+                error = OutcomeUnknown("enqueue", [e.id for e in self.entries], "the app was closed meanwhile")
             self._done.set_exception(error)
             # The first caller has it too; a follower that is gone must not leave a warning.
             self._done.exception()
