@@ -161,15 +161,17 @@ class Model:
         others: list[tuple[str, str, int, float, str]],
     ) -> dict[str, Any]:
         now = self._open()
-        if worker in self.memo and self.memo[worker][0] == nonce:
+        n_outcomes = len(completed) + len(others)
+        if worker in self.memo and self.memo[worker][0] == nonce and (n_outcomes or self.memo[worker][3]):
             return self._again(worker, now)
+        if limit and worker in self.memo and int(nonce) < int(self.memo[worker][0]):
+            return self._answer(now, [], [])
         stale = self._complete(completed, now)
         for kind, id, token, delay_ms, detail in others:
             if id in self.sets["running"] and self._holds(id, token):
                 self._settle(kind, id, delay_ms, detail, now)
             else:
                 stale.append(id)
-        n_outcomes = len(completed) + len(others)
         if n_outcomes:
             self._prune(rule, min(1000, slice + n_outcomes), now)
         self._reap(slice, now)
@@ -177,8 +179,7 @@ class Model:
         self._promote("retrying", slice, now)
         first = self.token + 1
         claims = [] if self.paused else self._claim(worker, lease_ms, limit, now)
-        if claims or n_outcomes:
-            self.memo[worker] = (nonce, first, stale, [id for id, *_ in claims])
+        self.memo[worker] = (nonce, first, stale, [id for id, *_ in claims])
         self._close(now)
         return self._answer(now, stale, claims)
 

@@ -103,16 +103,23 @@ MUTANTS = [
     Mutant(
         "the memo is ignored",
         "exchange",
-        "if last and string.sub(last, 1, #nonce + 1) == nonce .. ' ' then",
-        "if false then",
+        "string.sub(last, 1, #nonce + 1) == nonce .. ' '",
+        "false",
         (test_idempotence.test_a_repeated_exchange_gives_the_same_claims_and_claims_no_more,),
     ),
     Mutant(
         "any memo will do",
         "exchange",
-        "if last and string.sub(last, 1, #nonce + 1) == nonce .. ' ' then",
-        "if last then",
+        "string.sub(last, 1, #nonce + 1) == nonce .. ' '",
+        "true",
         (test_exchange_claim.test_no_more_than_the_limit_is_claimed,),
+    ),
+    Mutant(
+        "a late call claims",
+        "exchange",
+        "if limit > 0 and last and",
+        "if false and last and",
+        (test_idempotence.test_a_call_that_is_late_claims_nothing_for_a_worker_that_has_asked_again_since,),
     ),
     Mutant(
         "a paused queue hands out",

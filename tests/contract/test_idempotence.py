@@ -219,3 +219,35 @@ async def test_a_whole_life_in_which_every_reply_is_lost_once_is_an_ordinary_lif
     for name, first, again in lossy.replies:
         if name == "exchange":
             assert first == again
+
+
+async def test_a_call_that_is_late_claims_nothing_for_a_worker_that_has_asked_again_since(store: Bench) -> None:
+    await store.add("a", "b")
+    assert ids(await store.claim(nonce="2")) == ["a"]
+    before = await store.dump()
+    assert ids(await store.claim(5, nonce="1")) == []
+    assert await store.dump() == before
+    assert ids(await store.claim(nonce="3")) == ["b"]
+
+
+async def test_the_outcomes_of_a_late_call_are_settled_or_named_as_stale(store: Bench) -> None:
+    """A reply without a stale id says that the outcome was recorded: it must not be said of one that was not."""
+    await store.add("a", "b")
+    (a,) = await store.claim(nonce="1")
+    await store.claim(nonce="3")
+    answer = await store.exchange(completed=[a.id, a.token, b"1"], limit=5, nonce="2")
+    assert answer.stale == [b"a"] or await store.where("a") == ["completed"]
+
+
+async def test_a_late_call_does_not_make_the_newest_one_forgotten(store: Bench) -> None:
+    """Its repeat has to get the same claims; else these would wait for their leases to run out."""
+    await store.add("a", "b")
+    assert ids(await store.claim(nonce="3")) == ["a"]
+    await store.settle("retry", Settled("ghost", 1), nonce="2")
+    assert ids(await store.claim(nonce="3")) == ["a"]
+
+
+async def test_a_late_call_of_another_worker_is_not_late(store: Bench) -> None:
+    await store.add("a", "b")
+    await store.claim(nonce="9", worker="w1")
+    assert ids(await store.claim(nonce="1", worker="w2")) == ["b"]

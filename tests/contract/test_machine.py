@@ -18,8 +18,8 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from nexq.backends.redis import RedisBackend
 from nexq.states import JobState
-from tests.contract.machine import EVENTS, IDS, OPERATIONS, OUTCOMES, RULES, STALE, STATES, VERBS, WAITERS, WORKERS
 from tests.contract.machine import QueueMachine as Machine
+from tests.contract.table import EVENTS, IDS, OPERATIONS, OUTCOMES, RULES, STALE, STATES, VERBS, WAITERS, WORKERS
 from tests.support.servers import Server
 
 DEEP = os.environ.get("NEXQ_HYPOTHESIS") == "deep"
@@ -112,7 +112,7 @@ def _step(one: Machine, rng: random.Random) -> None:
     elif dice < 0.33:
         one.exchange(worker, pick([1, 2, 100]), pick([20.0, 200.5, 1000.0]), slice, keep, [])
     elif dice < 0.36:
-        one.repeat_exchange(worker)
+        pick([one.repeat_exchange, one.repeat_exchange, one.late_exchange])(worker)
     elif dice < 0.55:
         picked = [(pick(IDS), pick(["complete", *OUTCOMES]), which, delay) for _ in range(pick([1, 1, 2, 3]))]
         one.exchange(worker, pick([0, 2]), 1000.0, slice, keep, picked)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nexq.keys import worker_control_keys
 from tests.contract.bench import T0, Bench
 
 DAY = 86_400_000
@@ -85,3 +86,11 @@ async def test_namespaces_do_not_see_each_other(store: Bench) -> None:
     seen = await other.views.directory()
     assert (seen.queues, seen.workers, seen.handlers) == ([], [], {})
     assert await other.dump() == {}
+
+
+async def test_a_worker_is_told_what_to_do_on_its_own_list_in_order(store: Bench) -> None:
+    await store.members.order("w1", "concurrency 4")
+    await store.members.order("w1", "drain")
+    await store.members.order("w2", "stop")
+    (own,) = worker_control_keys("nexq", [], "w1")
+    assert [await store.backend.wait([own], 1) for _ in range(2)] == [(own, b"concurrency 4"), (own, b"drain")]

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from nexq.keys import queue_keys
-from tests.contract.bench import LEASE, Bench, ids
+from tests.contract.bench import LEASE, T0, Bench, ids
 
 
 async def _woken(store: Bench) -> bool:
@@ -141,3 +141,38 @@ async def test_a_wait_that_was_given_up_takes_nothing(store: Bench) -> None:
     assert await store.take_one("wake", 0.02) is None
     await store.add("a")
     assert await store.take_one("wake", 5) == "1"
+
+
+async def test_a_wake_up_can_be_passed_on(store: Bench) -> None:
+    await store.moves.wake("mail")
+    await store.moves.wake("mail")
+    assert await store.take("wake") == ["1"]
+
+
+async def test_a_peek_tells_whether_a_job_is_ready_and_when_the_first_lease_ends(store: Bench) -> None:
+    assert await store.moves.peek("mail") == (False, None)
+    await store.add("a", "b", priority=0)
+    await store.add("later", delay="1")
+    assert await store.moves.peek("mail") == (True, None)
+    await store.claim(lease_ms=2000)
+    await store.claim(lease_ms=1000)
+    before = await store.dump()
+    assert await store.moves.peek("mail") == (False, T0 + 1000)
+    assert await store.dump() == before
+
+
+@pytest.mark.parametrize("kind", ["retry", "snooze", "release"])
+async def test_a_job_that_comes_back_wakes_somebody(store: Bench, kind: str) -> None:
+    await store.add("a")
+    claims = await store.claim()
+    await _woken(store)
+    await store.settle(kind, *claims, delay_ms=10)
+    assert await _woken(store)
+
+
+async def test_a_completion_wakes_nobody(store: Bench) -> None:
+    await store.add("a")
+    claims = await store.claim()
+    await _woken(store)
+    await store.complete(*claims)
+    assert not await _woken(store)
