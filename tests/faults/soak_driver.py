@@ -22,10 +22,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from nexq import scripts
 from nexq.keys import queue_keys
 from tests.faults import soak_child
 from tests.faults.soak_child import ENQUEUE_POINTS, POINTS, Fate
-from tests.faults.soak_plan import QUICK, SLOW, Plan, run_soak
+from tests.faults.soak_plan import QUICK, SLOW, Plan, kill_plan, run_soak
 from tests.faults.soak_report import Facts, make_report
 from tests.faults.soak_watch import Child, Restarts, Zombies
 from tests.support.servers import Server, valkey_binary
@@ -60,6 +61,8 @@ class Driver:
         """Kill until the plan is fulfilled, let the rest drain, look at what there is."""
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._wake_w, warn_on_full_buffer=False)
+        for name in scripts.names():
+            scripts.load(name)
         gc.freeze()
         began = time.monotonic()
         try:
@@ -254,8 +257,7 @@ class Driver:
 def main() -> None:
     """Run what the arguments say."""
     if len(sys.argv) == 2:
-        kills = int(sys.argv[1])
-        run_soak(Plan(kills=kills, zombies=kills // 50, limit_s=60 + kills / 10))
+        run_soak(kill_plan(int(sys.argv[1]), seed=int(os.environ.get("NEXQ_SOAK_SEED", "1"))))
         return
     folder = Path(sys.argv[2])
     report = Driver(Plan(**json.loads(sys.argv[1])), folder).run()

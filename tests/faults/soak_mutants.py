@@ -17,8 +17,6 @@ MUTANTS = {
     "no_fence": ("return record and string.sub(record, 1, #token + 1) == token .. ' '", "return record and true"),
     # The jobs of a dead worker stay with it.
     "no_reap": ("reap_expired(q, keys, slice)", "0"),
-    # A repeat of a call is done again.
-    "no_memo": ("if last and string.sub(last, 1, #nonce + 1) == nonce .. ' ' then", "if false then"),
     # Two claims get the same token.
     "same_token": ("'ready_ms', q.ready_ms, 'token', q.token)", "'ready_ms', q.ready_ms)"),
 }

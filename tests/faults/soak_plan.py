@@ -70,6 +70,11 @@ class Plan:
     drain_s: float = 15.0
 
 
+def kill_plan(kills: int, seed: int) -> Plan:
+    """The great soak: everything at once."""
+    return Plan(kills=kills, zombies=kills // 100, mortals=8, steady=2, slow=0.02, seed=seed, limit_s=60 + kills / 10)
+
+
 def run_soak(plan: Plan) -> dict[str, Any]:
     """Run a soak and return its report. Nothing of it is left running, whatever happens."""
     with tempfile.TemporaryDirectory(prefix="nexq-soak-") as folder:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from nexq.backends.redis import RedisBackend
-from tests.faults.soak_plan import Plan, run_soak
+from tests.faults.soak_plan import Plan, kill_plan, run_soak
 from tests.support.servers import Server
 
 KILLS = int(os.environ.get("NEXQ_SOAK_KILLS", "1000"))
@@ -35,17 +35,7 @@ def assert_clean(report: dict[str, Any]) -> None:
 
 @pytest.mark.timeout(120 + KILLS / 5)
 def test_workers_killed_at_any_point_lose_nothing() -> None:
-    report = run_soak(
-        Plan(
-            kills=KILLS,
-            zombies=KILLS // 100,
-            mortals=8,
-            steady=2,
-            slow=0.02,
-            seed=SEED,
-            limit_s=60 + KILLS / 10,
-        )
-    )
+    report = run_soak(kill_plan(KILLS, SEED))
     assert_clean(report)
     assert report["killed"] >= KILLS, report["text"]
     assert report["zombies"] >= KILLS // 100
