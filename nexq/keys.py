@@ -45,6 +45,12 @@ SYSTEM_KEYS = {
     "workers": "zset",
     "worker_info": "hash",
     "handlers": "hash",
+    "tokens": "hash",
+    "token_uses": "hash",
+    "logouts": "zset",
+    "secret": "string",
+    "audit": "zset",
+    "audit_admin": "zset",
     "control:": "prefix",
 }
 

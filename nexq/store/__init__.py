@@ -1,14 +1,17 @@
-"""The store: the verbs (`Moves`), the reads (`Views`) and the register (`Members`) of one namespace."""
+"""The store of one namespace: the verbs (`Moves`), the reads (`Views`), the register (`Members`), tokens and audit
+(`Books`)."""
 
 from __future__ import annotations
 
 from nexq.backends.base import Backend
 from nexq.keys import check_namespace
+from nexq.store.books import Books, Token
 from nexq.store.members import Members
 from nexq.store.moves import Claim, Entry, Exchanged, Keep, Moves, Refused
 from nexq.store.views import Directory, QueueView, Views, WorkerView
 
 __all__ = [
+    "Books",
     "Claim",
     "Directory",
     "Entry",
@@ -19,6 +22,7 @@ __all__ = [
     "QueueView",
     "Refused",
     "Store",
+    "Token",
     "Views",
     "WorkerView",
 ]
@@ -33,6 +37,7 @@ class Store:
         self.moves = Moves(backend, namespace, now_ms=now_ms)
         self.views = Views(backend, namespace, now_ms=now_ms)
         self.members = Members(backend, namespace, now_ms=now_ms)
+        self.books = Books(backend, namespace, now_ms=now_ms)
 
     def clone(self) -> Store:
         """The same store over connections of its own, for another event loop."""
@@ -40,7 +45,7 @@ class Store:
 
     def set_clock(self, now_ms: str) -> None:
         """Use a virtual clock (Unix ms as text) instead of the server's; '' goes back to it."""
-        self.moves.now_ms = self.views.now_ms = self.members.now_ms = now_ms
+        self.moves.now_ms = self.views.now_ms = self.members.now_ms = self.books.now_ms = now_ms
 
     async def aclose(self) -> None:
         """Close the backend."""

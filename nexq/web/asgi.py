@@ -7,30 +7,24 @@ from collections.abc import AsyncIterator
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from nexq.app import Nexq
-from nexq.web.call import Call
-from nexq.web.principal import ANYONE, NOBODY, Principal, Scope
+from nexq.web.auth import Guard
+from nexq.web.headers import SafeHeaders
 from nexq.web.problems import Problem
 from nexq.web.rules import API
 from nexq.web.table import Gate, Rule, starlette_routes
 
 
-class OpenGate:
-    """No authentication: everybody may do everything."""
-
-    async def admit(self, request: Request, rule: Rule) -> Principal:
-        """See Gate."""
-        return NOBODY if rule.scope is Scope.PUBLIC else ANYONE
-
-    async def record(self, call: Call, rule: Rule, status: int) -> None:
-        """See Gate."""
-
-
 def create_asgi(app: Nexq, *, gate: Gate | None = None, rules: list[Rule] | None = None) -> Starlette:
-    """The API of an app as an ASGI application: serve it by uvicorn, or mount it in another application."""
+    """The API of an app as an ASGI application: serve it by uvicorn, or mount it in another application.
+
+    gate    who may do what; left out: everybody everything. `nexq server` passes one that asks for tokens
+    """
     all_rules = API if rules is None else rules
     # An envelope around the largest payload: its other fields are short.
     body_limit = app.payload_limit + 16_384
@@ -40,19 +34,28 @@ def create_asgi(app: Nexq, *, gate: Gate | None = None, rules: list[Rule] | None
         yield
         await app.aclose()
 
-    return Starlette(
-        routes=starlette_routes(all_rules, app, gate or OpenGate(), body_limit),
+    served = Starlette(
+        routes=starlette_routes(all_rules, app, gate or Guard(app, auth=False), body_limit),
+        middleware=[Middleware(SafeHeaders)],
         exception_handlers={HTTPException: _http_problem, 500: _crash},
         lifespan=lifespan,
     )
+    # A redirect would be made from the Host header, which anybody may write.
+    served.router.redirect_slashes = False
+    return served
 
 
 async def _http_problem(request: Request, error: Exception) -> Response:
     """Starlette's own errors (no such route, method not allowed) as problems."""
     assert isinstance(error, HTTPException)
     kind = {404: "no-such-route", 405: "method-not-allowed"}.get(error.status_code, "http")
-    detail = f"{request.method} {request.url.path}: {error.detail}."
-    return Problem(error.status_code, kind, detail, dict(error.headers or {})).response()
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        path = request.scope["path"]
+        routes = [r for r in request.app.routes if isinstance(r, Route) and r.path_regex.match(path)]
+        headers["Allow"] = ", ".join(sorted({m for r in routes for m in r.methods or ()}))
+    detail = f"{request.method} {request.scope['path']}: {error.detail}."
+    return Problem(error.status_code, kind, detail, headers).response()
 
 
 async def _crash(request: Request, error: Exception) -> Response:

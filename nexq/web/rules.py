@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from nexq.web import bulk, claims, jobs, listing, queues, submit
+from nexq.web.access import ACCESS
 from nexq.web.models import JobAccepted, JobBody, JobPage, JobRequest
 from nexq.web.principal import Scope
 from nexq.web.table import Rule
@@ -254,4 +255,5 @@ API: list[Rule] = [
         summary="Figures over all queues",
         answers={200: ("The figures.", None)},
     ),
+    *ACCESS,
 ]

@@ -30,6 +30,7 @@ class Rule:
     query      parameter -> its JSON Schema with a description
     body       the model of its JSON body
     answers    status -> (what it means, model of its body or None)
+    bare       it is answered without the store having been looked at first: whether the server lives
     """
 
     method: str
@@ -42,6 +43,12 @@ class Rule:
     body: type[BaseModel] | None = None
     answers: Mapping[int, tuple[str, type[BaseModel] | None]] = field(default_factory=dict)
     body_limit: int | None = None
+    bare: bool = False
+
+    @property
+    def mutates(self) -> bool:
+        """Whether its calls change something, and are noted in the audit."""
+        return self.method != "GET" and self.scope in (Scope.WRITE, Scope.ADMIN)
 
 
 class Gate(Protocol):
@@ -51,8 +58,8 @@ class Gate(Protocol):
         """Who asks, when the rule allows it. Raises Problem 401, 403, 429."""
         ...
 
-    async def record(self, call: Call, rule: Rule, status: int) -> None:
-        """Note a mutating call in the audit log."""
+    async def record(self, call: Call, rule: Rule, response: Response) -> None:
+        """Note a mutating call, and how it ended, in the audit."""
         ...
 
 
@@ -68,22 +75,25 @@ def _endpoint(rule: Rule, app: Nexq, gate: Gate, body_limit: int) -> Callable[[R
     limit = rule.body_limit or body_limit
 
     async def endpoint(request: Request) -> Response:
+        call: Call | None = None
         try:
             principal = await gate.admit(request, rule)
-            call = Call(request, app, await app.store(), principal, limit)
+            store = app.link().store if rule.bare else await app.store()
+            call = Call(request, app, store, principal, limit)
             response = await rule.endpoint(call)
         except Problem as refusal:
-            return refusal.response()
+            response = refusal.response()
         except NexqError as error:
             found = problem_of(error)
             if found.status == 500:
                 log.exception("%s %s failed", rule.method, rule.path)
-            return found.response()
+            response = found.response()
         except Exception:
             log.exception("%s %s failed", rule.method, rule.path)
-            return Problem(500, "internal", "An internal error; the server's log has it.").response()
-        if rule.scope in (Scope.WRITE, Scope.ADMIN) and rule.method != "GET":
-            await gate.record(call, rule, response.status_code)
+            response = Problem(500, "internal", "An internal error; the server's log has it.").response()
+        # Refused and failed calls too: some of what a failed one wanted may have happened.
+        if call is not None and rule.mutates:
+            await gate.record(call, rule, response)
         return response
 
     return endpoint

@@ -1,0 +1,173 @@
+"""The audit: a note of every call that changes something, written before the call is answered."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import itertools
+import logging
+import secrets
+from collections import deque
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from nexq.errors import BackendError
+from nexq.store import Books
+from nexq.web.call import Call, answer
+from nexq.web.principal import Principal, Scope
+from nexq.web.problems import Problem
+
+log = logging.getLogger("nexq.web")
+
+#: Notes written in one round trip.
+BATCH = 500
+#: Notes that wait for a server that is away; older ones are lost, and the log has them.
+MOST_KEPT = 10_000
+_LONGEST = 300
+
+
+class Auditor:
+    """Writes notes. Those of calls that end at the same time go in one round trip."""
+
+    def __init__(self) -> None:
+        self._prefix = secrets.token_hex(6)
+        self._numbers = itertools.count()
+        self._gathering: list[tuple[bool, bytes]] | None = None
+        self._written: asyncio.Future[None] | None = None
+        self._late: deque[tuple[bool, bytes]] = deque(maxlen=MOST_KEPT)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def note(self, books: Books, note: dict[str, Any], *, admin: bool, wait: bool = True) -> None:
+        """Write a note. While the server is away it is kept here, and written with a later one."""
+        raw = orjson.dumps(note)
+        line = (admin, b"%s%x %s" % (self._prefix.encode(), next(self._numbers), raw))
+        if not wait:
+            self._keep([line])
+            return
+        if self._gathering is not None and self._written is not None and len(self._gathering) < BATCH:
+            self._gathering.append(line)
+        else:
+            self._gathering = [line]
+            self._written = asyncio.get_running_loop().create_future()
+            task = asyncio.create_task(self._write(books, self._gathering, self._written))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        await asyncio.shield(self._written)
+
+    async def flush(self, books: Books) -> None:
+        """Write what is still here."""
+        if self._tasks:
+            await asyncio.wait(list(self._tasks))
+        while self._late:
+            lines = [self._late.popleft() for _ in range(min(BATCH, len(self._late)))]
+            try:
+                await books.note(lines)
+            except BackendError:
+                log.error("%d notes of the audit are lost: the server is away", len(lines) + len(self._late))
+                return
+
+    async def _write(self, books: Books, lines: list[tuple[bool, bytes]], written: asyncio.Future[None]) -> None:
+        # Whoever else ends in this turn of the loop joins.
+        await asyncio.sleep(0)
+        if self._gathering is lines:
+            self._gathering = None
+        late = [self._late.popleft() for _ in range(min(BATCH, len(self._late)))]
+        try:
+            if late:
+                await books.note(late)
+                late = []
+            await books.note(lines)
+        except BackendError as error:
+            log.error("the audit cannot be written for now: %s", error)
+            self._keep([*late, *lines])
+        finally:
+            # The call is answered all the same: what it did is done.
+            written.set_result(None)
+
+    def _keep(self, lines: list[tuple[bool, bytes]]) -> None:
+        lost = len(self._late) + len(lines) - MOST_KEPT
+        for _, line in itertools.islice(self._late, max(0, lost)):
+            log.error("a note of the audit is lost: %s", line.decode(errors="replace"))
+        self._late.extend(lines)
+
+
+def describe(request: Request, principal: Principal, status: int, answer: Response | None = None) -> dict[str, Any]:
+    """The note of a call: who, what, with which outcome. The time is the server's."""
+    client = request.client
+    note: dict[str, Any] = {
+        "principal": principal.name,
+        "token": getattr(principal, "token", ""),
+        "method": request.method,
+        "path": clean(request.url.path),
+        "status": status,
+        "address": client.host if client is not None else "",
+    }
+    job = request.path_params.get("id") or _made(answer)
+    if job:
+        note["job"] = clean(str(job))
+    return note
+
+
+def clean(text: str) -> str:
+    """Text of a client's, short and without characters that JSON cannot carry."""
+    return text[:_LONGEST].encode("utf-8", "replace").decode()
+
+
+def _made(answer: Response | None) -> str:
+    """The id of the job that the answer says it made."""
+    if answer is None:
+        return ""
+    return answer.headers.get("location", "").rpartition("/jobs/")[2].partition("?")[0]
+
+
+async def list_audit(call: Call) -> Response:
+    """`GET /api/audit`: notes, the newest first; `kind=admin` or `kind=write` for one sort of them."""
+    if call.principal.queues:
+        raise Problem(403, "queue-limited", "A token that covers only some queues cannot read the audit.")
+    limit = call.query_int("limit", 100, 1, 1000)
+    kind = call.query("kind")
+    if kind not in ("", "admin", "write"):
+        raise Problem(400, "bad-query", f"Unknown kind {kind!r}. Known: admin, write.")
+    after = _read_cursor(call.query("cursor"))
+    kinds = [True, False] if not kind else [kind == "admin"]
+    pages = [await call.store.books.notes(admin=admin, limit=limit, after=after) for admin in kinds]
+    merged = sorted((row for page in pages for row in page), key=lambda row: (row[1], row[0]), reverse=True)
+    rows = merged[:limit]
+    more = len(merged) > limit or any(len(page) == limit for page in pages)
+    return answer(
+        {
+            "records": [{"at_ms": at_ms, **_note(line)} for line, at_ms, _ in rows],
+            "next": _cursor(rows[-1]) if rows and more else None,
+        }
+    )
+
+
+def is_admin(scope: Scope) -> bool:
+    """Whether calls under a scope are noted among the admins': many submissions must not push these out."""
+    return scope is Scope.ADMIN
+
+
+def _note(line: bytes) -> dict[str, Any]:
+    note: dict[str, Any] = orjson.loads(line.partition(b" ")[2])
+    return note
+
+
+def _cursor(row: tuple[bytes, float, str]) -> str:
+    return base64.urlsafe_b64encode(orjson.dumps([row[0].decode(), row[2]])).rstrip(b"=").decode()
+
+
+def _read_cursor(text: str) -> tuple[str, str]:
+    if not text:
+        return "", ""
+    try:
+        line, score = orjson.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        if not isinstance(line, str) or not line or not isinstance(score, str):
+            raise ValueError(text)
+        float(score)
+    except (ValueError, TypeError, binascii.Error):
+        raise Problem(400, "bad-cursor", "The cursor is not one of this listing's; start without one.") from None
+    return line, score
