@@ -18,6 +18,7 @@
 --   waiters     hash    job id -> names of those who wait for its end
 --   done        prefix  lists of ended ids, one per waiter
 --   control     prefix  lists of orders, one per worker
+--   events      list    what was noted while somebody listened, the newest 10,000
 -- ARGV
 --   now_ms      time    empty: the server's clock
 --   id          str     the job
@@ -41,7 +42,7 @@ if not spec then return {'GONE'} end
 local state, _, set = find_job(keys, id, spec)
 if not state then return {'GONE'} end
 if state == 'completed' or state == 'dead' or state == 'cancelled' then return {'ENDED', state} end
-local q = open_queue(queue, now_ms)
+local q = open_queue(queue, now_ms, events)
 if state == 'running' then
   local run = read_run(redis.call('HGET', runs, id))
   redis.call('HSET', cancels, id, string.format('%.0f', q.now))

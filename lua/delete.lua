@@ -18,6 +18,7 @@
 --   waiters     hash    job id -> names of those who wait for its end
 --   done        prefix  lists of ended ids, one per waiter
 --   tombs       zset    deleted job id -> when, ms
+--   events      list    what was noted while somebody listened, the newest 10,000
 -- ARGV
 --   now_ms      time    empty: the server's clock
 --   id          str     the job
@@ -40,11 +41,12 @@ local spec = redis.call('HGET', jobs, id)
 if not spec then return {'GONE'} end
 local state, _, set = find_job(keys, id, spec)
 if state == 'running' then return {'NOT', state} end
-local q = open_queue(queue, now_ms)
+local q = open_queue(queue, now_ms, events)
 if set then redis.call('ZREM', set, id) end
 release_unique(jobs, unique, {id}, 1)
 tell_waiters(waiters, done, {id}, 1)
 forget_jobs(keys, {id}, tombs, q.now)
 count_move(q, 'deleted_total', 1)
+note(q, 'deleted', {id}, 1)
 close_queue(q)
 return {'OK', state or 'nowhere'}

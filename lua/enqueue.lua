@@ -10,6 +10,7 @@
 --   tombs       zset    deleted job id -> when, ms
 --   unique      hash    unique key -> job id that holds it
 --   wake        list    at most one token: a waiting worker takes it
+--   events      list    what was noted while somebody listened, the newest 10,000
 -- ARGV
 --   now_ms      time    empty: the server's clock
 --   entries     list    per job: id, spec without its time, delay_ms ('' now, '@ms' absolute), unique key ('' none)
@@ -47,7 +48,7 @@ if count == 0 then return {'OK'} end
 local known = redis.call('HMGET', jobs, unpack(ids))
 local buried
 if redis.call('EXISTS', tombs) == 1 then buried = redis.call('ZMSCORE', tombs, unpack(ids)) end
-local q = open_queue(queue, now_ms)
+local q = open_queue(queue, now_ms, events)
 local stamp = stamp_of(q.now)
 local reply = {'OK'}
 local seen = {}
@@ -111,7 +112,7 @@ if #fields > 0 then
     local first = earliest(scheduled)
     for i = 1, #later do
       if not first or later[i][1] < first then sooner = true end
-      push_scheduled(scheduled, later[i][1], later[i][2])
+      push_scheduled(q, scheduled, later[i][1], later[i][2])
     end
   end
   if n_now > 0 then push_ready(q, ready, now_ids, now_specs, n_now) end

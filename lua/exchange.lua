@@ -2,8 +2,8 @@
 --
 -- Due jobs are promoted and expired leases reaped on the way, a slice each, so jobs move with no other process.
 -- A repeat of the nonce is answered with the first answer: outcomes are not settled twice, the same claims are
--- given again as long as they are still this worker's. A repeat of a call that did nothing is a new one. A claiming call whose nonce is below the last one came late:
--- it changes nothing.
+-- given again as long as they are still this worker's. A repeat of a call that did nothing is a new one. A call whose nonce is below the last one came late: it
+-- claims nothing.
 --
 -- KEYS
 --   queue       hash    the queue's own record
@@ -25,6 +25,7 @@
 --   tombs       zset    deleted job id -> when, ms
 --   memo        string  this worker's last exchange
 --   wake        list    at most one token: a waiting worker takes it
+--   events      list    what was noted while somebody listened, the newest 10,000
 -- ARGV
 --   now_ms      time    empty: the server's clock
 --   worker      str     who claims
@@ -69,15 +70,14 @@ local keys = {
   retrying = retrying, running = running, completed = completed, dead = dead, cancelled = cancelled,
   unique = unique, cancels = cancels, waiters = waiters, done = done, tombs = tombs,
 }
-local q = open_queue(queue, now_ms)
+local q = open_queue(queue, now_ms, events)
 local last = redis.call('GET', memo)
 if last and string.sub(last, 1, #nonce + 1) == nonce .. ' ' and (n_outcomes > 0 or string.find(last, '\n[^\n]')) then
   return repeat_exchange(q, keys, last)
 end
-if limit > 0 and last and (tonumber(nonce) or 0) < (tonumber(string.match(last, '^%S+')) or 0) then
-  -- A call that was late on its way: its worker has asked again since, nobody would run what it claimed.
-  return exchange_reply(q, keys, q.token + 1, {}, {}, {})
-end
+-- A call that was late on its way: its worker has asked again since, and nobody would run what it claimed.
+local late = last and (tonumber(nonce) or 0) < (tonumber(string.match(last, '^%S+')) or 0)
+if late then limit = 0 end
 
 local stale = {}
 settle_completed(q, keys, outcomes, n_complete, stale)
@@ -96,6 +96,6 @@ if came_back > 0 then
 elseif moved > 0 or (limit > 0 and #claims == 2 * limit) then
   wake_for_rest(ready, wake)
 end
-redis.call('SET', memo, memo_of(nonce, first_token, stale, claims), 'PX', 600000)
+if not late then redis.call('SET', memo, memo_of(nonce, first_token, stale, claims), 'PX', 600000) end
 close_queue(q)
 return exchange_reply(q, keys, first_token, stale, claims, earlier)

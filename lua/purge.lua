@@ -17,6 +17,7 @@
 --   waiters     hash    job id -> names of those who wait for its end
 --   done        prefix  lists of ended ids, one per waiter
 --   tombs       zset    deleted job id -> when, ms
+--   events      list    what was noted while somebody listened, the newest 10,000
 -- ARGV
 --   now_ms      time    empty: the server's clock
 --   state       str     blocked, scheduled, ready, retrying, completed, dead or cancelled
@@ -41,7 +42,7 @@ if state == 'ready' then
 end
 if #wanted == 0 then return {'BAD', '0', 'state'} end
 if not is_whole(limit, 1, 1000) then return {'BAD', '0', 'limit'} end
-local q = open_queue(queue, now_ms)
+local q = open_queue(queue, now_ms, events)
 local dropped = 0
 for i = 1, #wanted do
   local ids = dropped < limit and redis.call('ZRANGE', wanted[i], 0, limit - dropped - 1) or {}
@@ -51,6 +52,7 @@ for i = 1, #wanted do
     tell_waiters(waiters, done, ids, #ids)
     forget_jobs({jobs = jobs, runs = runs, results = results, history = history}, ids, tombs, q.now)
     dropped = dropped + #ids
+    note(q, 'deleted', ids, #ids)
   end
 end
 count_move(q, 'deleted_total', dropped)

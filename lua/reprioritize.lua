@@ -12,6 +12,7 @@
 --   completed   zset    job id -> time of the move, ms
 --   dead        zset    job id -> time of the move, ms
 --   cancelled   zset    job id -> time of the move, ms
+--   events      list    what was noted while somebody listened, the newest 10,000
 -- ARGV
 --   now_ms      time    empty: the server's clock
 --   id          str     the job
@@ -35,7 +36,7 @@ local state, _, set = find_job(keys, id, spec)
 if not state then return {'GONE'} end
 if state == 'completed' or state == 'dead' or state == 'cancelled' then return {'NOT', state} end
 if spec_priority(spec) == priority then return {'OK', state} end
-local q = open_queue(queue, now_ms)
+local q = open_queue(queue, now_ms, events)
 spec = string.sub(spec, 1, 7) .. priority .. string.sub(spec, 9)
 redis.call('HSET', jobs, id, spec)
 if state == 'ready' then

@@ -14,10 +14,11 @@
 --   cancelled   zset    job id -> time of the move, ms
 --   unique      hash    unique key -> job id that holds it
 --   wake        list    at most one token: a waiting worker takes it
+--   events      list    what was noted while somebody listened, the newest 10,000
 -- ARGV
 --   now_ms      time    empty: the server's clock
 --   id          str     the job
--- RETURNS  {'OK', 'ready'}; {'NOT', state} for a job that is not dead or cancelled; {'CONFLICT', holder} while
+-- RETURNS  {'OK', 'ready'}; {'NOT', state} for a job that is not dead or cancelled; {'CONFLICT', holder, key} while
 --          another job holds its unique key; {'GONE'}
 -- COST     O(log N)
 --
@@ -39,8 +40,8 @@ if not state then return {'GONE'} end
 if state ~= 'dead' and state ~= 'cancelled' then return {'NOT', state} end
 local key = spec_unique(spec)
 local holder = key ~= '' and redis.call('HGET', unique, key)
-if holder and holder ~= id and redis.call('HEXISTS', jobs, holder) == 1 then return {'CONFLICT', holder} end
-local q = open_queue(queue, now_ms)
+if holder and holder ~= id and redis.call('HEXISTS', jobs, holder) == 1 then return {'CONFLICT', holder, key} end
+local q = open_queue(queue, now_ms, events)
 redis.call('ZREM', set, id)
 local record = redis.call('HGET', runs, id)
 if record then

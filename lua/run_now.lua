@@ -13,6 +13,7 @@
 --   dead        zset    job id -> time of the move, ms
 --   cancelled   zset    job id -> time of the move, ms
 --   wake        list    at most one token: a waiting worker takes it
+--   events      list    what was noted while somebody listened, the newest 10,000
 -- ARGV
 --   now_ms      time    empty: the server's clock
 --   id          str     the job
@@ -35,7 +36,7 @@ local state, _, set = find_job(keys, id, spec)
 if not state then return {'GONE'} end
 if state == 'ready' then return {'OK', 'ready'} end
 if state ~= 'scheduled' and state ~= 'retrying' then return {'NOT', state} end
-local q = open_queue(queue, now_ms)
+local q = open_queue(queue, now_ms, events)
 redis.call('ZREM', set, id)
 push_ready(q, ready, {id}, {spec}, 1)
 wake_one(wake)

@@ -19,6 +19,7 @@
 --   done        prefix  lists of ended ids, one per waiter
 --   tombs       zset    deleted job id -> when, ms
 --   wake        list    at most one token: a waiting worker takes it
+--   events      list    what was noted while somebody listened, the newest 10,000
 -- ARGV
 --   now_ms      time    empty: the server's clock
 --   slice       int     most jobs to promote, to reap and to prune in this call, up to 1000
@@ -47,7 +48,7 @@ local keys = {
 }
 if not is_whole(slice, 0, 1000) then return {'BAD', '0', 'slice'} end
 if not string.find(keep, KEEP_FORM) then return {'BAD', '0', 'keep'} end
-local q = open_queue(queue, now_ms)
+local q = open_queue(queue, now_ms, events)
 local pruned = prune_all(q, keys, keep, slice)
 local reaped = reap_expired(q, keys, slice)
 local promoted = promote_due(q, scheduled, ready, jobs, slice) + promote_due(q, retrying, ready, jobs, slice)

@@ -34,6 +34,7 @@ QUEUE_KEYS = {
     "cancelled": "zset",
     "tombs": "zset",
     "wake": "list",
+    "events": "list",
     "ready:": "prefix",
     "done:": "prefix",
     "memo:": "prefix",

@@ -29,6 +29,7 @@ local function push_running(q, keys, worker, lease_ms, ids, specs, n, claims, ea
   redis.call('ZADD', keys.running, unpack(members))
   redis.call('HSET', keys.runs, unpack(fields))
   q.token = token
+  note(q, 'running', ids, n)
 end
 
 -- any_ready(ready) -> whether a job is ready at all.

@@ -40,21 +40,22 @@ end
 
 -- push_completed, push_dead, push_cancelled (q, keys, ids, n): n <= 1000.
 --   keys  {jobs, unique, waiters, done, completed | dead | cancelled}
-local function finish(q, keys, key, ids, n, total)
-  push_ended(q, key, ids, n)
+local function finish(q, keys, set, state, ids, n)
+  push_ended(q, set, ids, n)
   release_unique(keys.jobs, keys.unique, ids, n)
   tell_waiters(keys.waiters, keys.done, ids, n)
-  count_move(q, total, n)
+  count_move(q, state .. '_total', n)
+  note(q, state, ids, n)
 end
 
 local function push_completed(q, keys, ids, n)
-  finish(q, keys, keys.completed, ids, n, 'completed_total')
+  finish(q, keys, keys.completed, 'completed', ids, n)
 end
 
 local function push_dead(q, keys, ids, n)
-  finish(q, keys, keys.dead, ids, n, 'dead_total')
+  finish(q, keys, keys.dead, 'dead', ids, n)
 end
 
 local function push_cancelled(q, keys, ids, n)
-  finish(q, keys, keys.cancelled, ids, n, 'cancelled_total')
+  finish(q, keys, keys.cancelled, 'cancelled', ids, n)
 end

@@ -5,6 +5,8 @@
 --   token     the last fencing token issued
 --   paused    why and since when, JSON; absent: not paused
 --   <x>_total how many jobs made the move x since the queue was born
+--   listen_ms until when somebody listens: as long, each move is noted in the list `events`
+--   noted     how many events were noted since the queue was born: the number of the newest
 
 -- clock(now_ms) -> ms with fraction. now_ms is '' for the server's clock, else a number of ms (tests).
 local function clock(now_ms)
@@ -13,14 +15,24 @@ local function clock(now_ms)
   return t[1] * 1000 + t[2] / 1000
 end
 
--- open_queue(key, now_ms) -> record {now, ready_ms, token, paused}
-local function open_queue(key, now_ms)
+-- open_queue(key, now_ms, events) -> record {now, ready_ms, token, paused}
+-- events: the list of events, for scripts that move jobs.
+local function open_queue(key, now_ms, events)
   local now = clock(now_ms)
-  local saved = redis.call('HMGET', key, 'now_ms', 'ready_ms', 'token', 'paused')
+  local saved = redis.call('HMGET', key, 'now_ms', 'ready_ms', 'token', 'paused', 'listen_ms')
   local seen = tonumber(saved[1] or 0)
   if seen > now then now = seen end
   return {key = key, now = now, ready_ms = tonumber(saved[2] or 0), token = tonumber(saved[3] or 0),
-          paused = saved[4], totals = {}}
+          paused = saved[4], totals = {}, events = events,
+          notes = events and tonumber(saved[5] or 0) > now and {} or nil}
+end
+
+-- note(q, what, ids, n): note an event about n jobs, where somebody listens: `<what> <now, ms> <id> <id> ...`.
+-- Each way into a state notes its state, so no move is missed and none is noted twice.
+local function note(q, what, ids, n)
+  if q.notes and n > 0 then
+    q.notes[#q.notes + 1] = what .. string.format(' %.3f ', q.now) .. table.concat(ids, ' ', 1, n)
+  end
 end
 
 -- count_move(q, name, n): add n to the total of a move; written by close_queue.
@@ -38,5 +50,10 @@ local function close_queue(q)
   local totals = q.totals
   for i = 1, #totals, 2 do
     redis.call('HINCRBY', q.key, totals[i], totals[i + 1])
+  end
+  if q.notes and #q.notes > 0 then
+    redis.call('RPUSH', q.events, unpack(q.notes))
+    redis.call('LTRIM', q.events, -10000, -1)
+    redis.call('HINCRBY', q.key, 'noted', #q.notes)
   end
 end

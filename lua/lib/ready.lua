@@ -26,4 +26,5 @@ local function push_ready(q, ready, ids, specs, n)
     end
   end
   q.ready_ms = score
+  note(q, 'ready', ids, n)
 end

@@ -45,13 +45,13 @@ local function settle_other(q, keys, id, kind, delay_ms, detail)
   end
   if kind == 'retry' then
     count_move(q, 'retried_total', 1)
-    push_retrying(keys.retrying, q.now + delay_ms, id)
+    push_retrying(q, keys.retrying, q.now + delay_ms, id)
   elseif kind == 'bury' then
     push_dead(q, keys, {id}, 1)
   elseif kind == 'cancel' then
     push_cancelled(q, keys, {id}, 1)
   elseif delay_ms > 0 then
-    push_scheduled(keys.scheduled, q.now + delay_ms, id)
+    push_scheduled(q, keys.scheduled, q.now + delay_ms, id)
   else
     push_ready(q, keys.ready, {id}, {redis.call('HGET', keys.jobs, id)}, 1)
   end

@@ -183,7 +183,7 @@ class Moves:
         """
         reply = await self._run("revive", queue, id)
         if reply[0] == b"CONFLICT":
-            raise UniqueConflict("", reply[1].decode())
+            raise UniqueConflict(reply[2].decode(), reply[1].decode())
         return self._moved(reply, id, queue)
 
     async def reprioritize(self, queue: str, id: str, priority: int) -> tuple[bool, JobState]:
@@ -220,6 +220,10 @@ class Moves:
         """Promote, reap and prune a slice each. Returns how many of each."""
         reply = await self._run("tidy", queue, slice, keep or _KEEP)
         return reply[1], reply[2], reply[3]
+
+    async def listen(self, queue: str, ttl_s: float) -> int:
+        """Have a queue's moves noted for ttl_s from now. Returns the newest event's number."""
+        return int((await self._run("listen", queue, ttl_s * 1000))[1])
 
     async def watch(self, queue: str, id: str, waiter: str) -> JobState:
         """Ask to be told of a job's end on list `done:<waiter>`, unless it has ended. Raises JobNotFound."""

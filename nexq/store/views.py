@@ -56,6 +56,22 @@ class WorkerView:
 
 
 @dataclass(frozen=True, slots=True)
+class Event:
+    """Jobs entered a state together (or were deleted; or the queue was paused or resumed, without ids)."""
+
+    number: int
+    what: str
+    at_ms: float
+    ids: tuple[str, ...]
+
+    @classmethod
+    def unpack(cls, number: int, line: bytes) -> Event:
+        """The event of a stored line (lua/lib/queue.lua)."""
+        what, at_ms, *ids = line.decode().split(" ")
+        return cls(number, what, float(at_ms), tuple(id for id in ids if id))
+
+
+@dataclass(frozen=True, slots=True)
 class Directory:
     """What a namespace knows: queues, workers (newest sign of life first), handlers with what they published."""
 
@@ -164,6 +180,17 @@ class Views:
             ],
             handlers={handlers[i].decode(): orjson.loads(handlers[i + 1]) for i in range(0, len(handlers), 2)},
         )
+
+    async def follow(self, queue: str, after: int, limit: int = 1000) -> tuple[int, list[Event]]:
+        """The events noted after number `after`, where somebody listens (Moves.listen).
+
+        Returns (number of the first one, events); a first number above after + 1: those between are gone.
+        """
+        script = load("follow")
+        keys = script.bind_keys(queue_keys(self.namespace, queue))
+        reply = cast("list[Any]", await self.backend.run(script, queue, keys, (after, limit)))
+        first = int(reply[0])
+        return first, [Event.unpack(first + i, line) for i, line in enumerate(reply[1:])]
 
     async def find(self, id: str, queues: Sequence[str] | None = None) -> JobRecord:
         """A job whose queue is not known: asks each queue. Raises JobNotFound."""

@@ -164,8 +164,9 @@ class Model:
         n_outcomes = len(completed) + len(others)
         if worker in self.memo and self.memo[worker][0] == nonce and (n_outcomes or self.memo[worker][3]):
             return self._again(worker, now)
-        if limit and worker in self.memo and int(nonce) < int(self.memo[worker][0]):
-            return self._answer(now, [], [])
+        late = worker in self.memo and int(nonce) < int(self.memo[worker][0])
+        if late:
+            limit = 0
         stale = self._complete(completed, now)
         for kind, id, token, delay_ms, detail in others:
             if id in self.sets["running"] and self._holds(id, token):
@@ -179,7 +180,8 @@ class Model:
         self._promote("retrying", slice, now)
         first = self.token + 1
         claims = [] if self.paused else self._claim(worker, lease_ms, limit, now)
-        self.memo[worker] = (nonce, first, stale, [id for id, *_ in claims])
+        if not late:
+            self.memo[worker] = (nonce, first, stale, [id for id, *_ in claims])
         self._close(now)
         return self._answer(now, stale, claims)
 

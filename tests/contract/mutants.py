@@ -117,8 +117,8 @@ MUTANTS = [
     Mutant(
         "a late call claims",
         "exchange",
-        "if limit > 0 and last and",
-        "if false and last and",
+        "if late then limit = 0 end",
+        "",
         (test_idempotence.test_a_call_that_is_late_claims_nothing_for_a_worker_that_has_asked_again_since,),
     ),
     Mutant(

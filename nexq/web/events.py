@@ -1,0 +1,123 @@
+"""Live events over SSE: every move of a job, resumable by `Last-Event-ID` as far as the bounded list reaches.
+
+The scripts note moves only while somebody listens; this listens for its clients, and for a while after they left, so
+that a client that reconnects misses nothing. An event's id holds the position in every queue that is followed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import orjson
+from starlette.responses import Response, StreamingResponse
+
+from nexq.errors import BackendError
+from nexq.store import Store
+from nexq.web.call import Call
+from nexq.web.jobs import find
+from nexq.web.problems import Problem
+
+#: Moves are noted for this long after the last client looked.
+LISTEN_S = 600.0
+LOOK_S = 0.2
+HEARTBEAT_S = 15.0
+MOST_QUEUES = 100
+_OPENING = b"retry: 1000\n\n"
+_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+
+
+class Follower:
+    """Follows some queues from a position on."""
+
+    def __init__(self, store: Store, queues: list[str], only_ids: frozenset[str], only_what: frozenset[str]) -> None:
+        self._store = store
+        self._only_ids = only_ids
+        self._only_what = only_what
+        self._at = dict.fromkeys(queues, 0)
+        self._renew_mono = 0.0
+
+    async def start(self, last_id: str) -> None:
+        """Begin after `last_id`; with none, now."""
+        known = _read_position(last_id) if last_id else {}
+        for queue in self._at:
+            newest = await self._store.moves.listen(queue, LISTEN_S)
+            self._at[queue] = min(known.get(queue, newest), newest)
+        self._renew_mono = time.monotonic() + LISTEN_S / 3
+
+    async def frames(self) -> AsyncIterator[bytes]:
+        """SSE frames, for ever: events, heartbeats, and `gap` where events are gone."""
+        quiet_since = time.monotonic()
+        yield _OPENING
+        while True:
+            any_new = False
+            try:
+                for queue in self._at:
+                    async for frame in self._news(queue):
+                        any_new = True
+                        yield frame
+                await self._renew()
+            except BackendError:
+                # The store is away: the position stands, and what comes after is told when it is back.
+                await asyncio.sleep(1.0)
+            if any_new:
+                quiet_since = time.monotonic()
+                continue
+            if time.monotonic() - quiet_since > HEARTBEAT_S:
+                quiet_since = time.monotonic()
+                yield b": all quiet\n\n"
+            await asyncio.sleep(LOOK_S)
+
+    async def _news(self, queue: str) -> AsyncIterator[bytes]:
+        after = self._at[queue]
+        first, events = await self._store.views.follow(queue, after)
+        if first > after + 1:
+            self._at[queue] = first - 1
+            yield self._frame("gap", {"queue": queue, "missed": first - after - 1})
+        for event in events:
+            self._at[queue] = event.number
+            if self._only_what and event.what not in self._only_what:
+                continue
+            ids = [id for id in event.ids if not self._only_ids or id in self._only_ids]
+            if ids or (not event.ids and not self._only_ids):
+                yield self._frame(event.what, {"queue": queue, "ids": ids, "at_ms": event.at_ms})
+
+    def _frame(self, what: str, data: dict[str, object]) -> bytes:
+        position = ",".join(f"{queue}={number}" for queue, number in self._at.items())
+        return b"id: %b\nevent: %b\ndata: %b\n\n" % (position.encode(), what.encode(), orjson.dumps(data))
+
+    async def _renew(self) -> None:
+        if time.monotonic() > self._renew_mono:
+            for queue in self._at:
+                await self._store.moves.listen(queue, LISTEN_S)
+            self._renew_mono = time.monotonic() + LISTEN_S / 3
+
+
+async def stream_events(call: Call) -> Response:
+    """`GET /api/events`: the moves of all queues, or of `queue=a,b`; only the kinds of `event=completed,dead`."""
+    wanted = [q for q in call.query("queue").split(",") if q]
+    queues = wanted or (await call.store.views.directory()).queues
+    return await _stream(call, queues, frozenset())
+
+
+async def stream_job(call: Call) -> Response:
+    """`GET /api/jobs/{id}/events`: the moves of one job."""
+    record = await find(call)
+    return await _stream(call, [record.queue], frozenset({record.id}))
+
+
+async def _stream(call: Call, queues: list[str], ids: frozenset[str]) -> Response:
+    allowed = [q for q in queues if call.principal.may_touch(q)][:MOST_QUEUES]
+    what = frozenset(w for w in call.query("event").split(",") if w)
+    follower = Follower(call.store, allowed, ids, what)
+    await follower.start(call.request.headers.get("last-event-id", "") or call.query("last_event_id"))
+    return StreamingResponse(follower.frames(), headers=_HEADERS, media_type="text/event-stream")
+
+
+def _read_position(text: str) -> dict[str, int]:
+    try:
+        pairs = (part.rsplit("=", 1) for part in text.split(","))
+        return {queue: int(number) for queue, number in pairs}
+    except ValueError:
+        raise Problem(400, "bad-event-id", "Last-Event-ID is not one that this stream gave.") from None
