@@ -13,7 +13,7 @@ from nexq.job import JobRecord
 from nexq.states import JobState
 from nexq.web.call import Call, answer
 from nexq.web.listing import Filter, answer_page, collect, read_filter
-from nexq.web.models import Strict
+from nexq.web.models import Name, QueueName, Strict
 from nexq.web.problems import Problem
 
 #: Jobs moved by one call; `more` in the answer says that others remain.
@@ -23,8 +23,8 @@ MOST = 1000
 class Bulk(Strict):
     """Which jobs: by id, or by filter."""
 
-    ids: Annotated[list[str] | None, Field(max_length=MOST)] = None
-    queue: str | None = None
+    ids: Annotated[list[Name] | None, Field(max_length=MOST)] = None
+    queue: QueueName | None = None
     state: Annotated[JobState | None, Field(description="One state; required where no ids are given.")] = None
     type: str | None = None
     q: Annotated[str | None, Field(description="Text in the id, the type, the payload or the last error.")] = None
@@ -34,8 +34,8 @@ class Bulk(Strict):
 class Revive(Strict):
     """Which dead jobs."""
 
-    ids: Annotated[list[str] | None, Field(max_length=MOST)] = None
-    queue: str | None = None
+    ids: Annotated[list[Name] | None, Field(max_length=MOST)] = None
+    queue: QueueName | None = None
     type: str | None = None
     q: str | None = None
     dry_run: bool = False

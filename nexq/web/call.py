@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 import orjson
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
@@ -16,8 +17,9 @@ from nexq.web.principal import Principal
 from nexq.web.problems import Problem
 
 M = TypeVar("M", bound=BaseModel)
-_PREFER_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*(\d{1,5})(?:$|[,;\s])")
+_PREFER_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*([0-9]{1,5})(?:$|[,;\s])")
 MAX_WAIT_S = 60.0
+_ANY = TypeAdapter(Any)
 
 
 class Call:
@@ -45,7 +47,7 @@ class Call:
         text = self.query(name)
         if not text:
             return default
-        if not re.fullmatch(r"\d{1,9}", text) or not least <= int(text) <= most:
+        if not re.fullmatch(r"[0-9]{1,9}", text) or not least <= int(text) <= most:
             detail = f"Expected query parameter {name!r} to be a whole number from {least} to {most}, got {text!r}."
             raise Problem(400, "bad-query", detail)
         return int(text)
@@ -69,17 +71,32 @@ class Call:
 
     async def model(self, kind: type[M]) -> M:
         """The JSON body as a model. Raises Problem 400 (not JSON), 415, 422 (with JSON pointers)."""
+        self.check_json()
         raw = await self.body()
-        media = self.request.headers.get("content-type", "application/json").split(";", 1)[0].strip().lower()
-        # A form of another site can send text/plain with a user's cookies, but not JSON.
-        if media != "application/json" and not media.endswith("+json"):
-            raise Problem(415, "media-type", f"Expected Content-Type application/json, got {media!r}.")
         try:
             return kind.model_validate_json(raw)
         except ValidationError as error:
             raise _invalid_body(error) from None
         except RecursionError:
             raise Problem(400, "malformed-json", "The JSON is nested too deeply.") from None
+
+    async def json(self) -> Any:
+        """The JSON body as plain data, None for no body. Raises Problem 400, 413, 415."""
+        raw = await self.body()
+        if not raw:
+            return None
+        self.check_json()
+        try:
+            return _ANY.validate_json(raw)
+        except ValidationError as error:
+            raise _invalid_body(error) from None
+
+    def check_json(self) -> None:
+        """Refuse a body that does not say it is JSON: a page of another site can send text with a user's cookies,
+        or with no Content-Type at all, but not JSON. Raises Problem 415."""
+        media = self.request.headers.get("content-type", "").split(";", 1)[0].strip().lower()
+        if media != "application/json" and not media.endswith("+json"):
+            raise Problem(415, "media-type", f"Expected Content-Type application/json, got {media or 'none'!r}.")
 
     def prefer_wait_s(self) -> float | None:
         """Seconds of `Prefer: wait=…` (RFC 7240), at most 60; None when not asked for."""
@@ -95,13 +112,20 @@ def _invalid_body(error: ValidationError) -> Problem:
     found = error.errors(include_url=False, include_input=False, include_context=False)
     if found[0]["type"] == "json_invalid":
         return Problem(400, "malformed-json", f"The body is not JSON: {found[0]['msg']}.")
-    errors = [{"pointer": "".join(f"/{_escape(p)}" for p in e["loc"]), "message": e["msg"]} for e in found[:50]]
+    return invalid(error)
+
+
+def invalid(error: ValidationError) -> Problem:
+    """What does not fit, as a problem with JSON pointers."""
+    found = error.errors(include_url=False, include_input=False, include_context=False)
+    errors = [{"pointer": pointer(e["loc"]), "message": e["msg"]} for e in found[:50]]
     listed = "; ".join(f"{e['pointer'] or 'body'}: {e['message']}" for e in errors[:5])
     return Problem(422, "invalid-body", f"The body does not fit: {listed}.", errors=errors)
 
 
-def _escape(part: object) -> str:
-    return str(part).replace("~", "~0").replace("/", "~1")
+def pointer(parts: Iterable[object]) -> str:
+    """The JSON pointer (RFC 6901) of a place."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
 
 
 def answer(data: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -8,6 +8,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from nexq.job import JobRecord
+from nexq.keys import check_queue
 from nexq.states import JobState
 from nexq.web.call import Call, answer
 from nexq.web.models import Priority, Strict
@@ -79,6 +80,8 @@ async def delete_job(call: Call) -> Response:
 async def find(call: Call) -> JobRecord:
     """The job of the path, wherever it is; a job of a queue that the caller may not touch is not there."""
     queue = call.query("queue")
+    if queue:
+        check_queue(queue)
     views = call.store.views
     queues = [queue] if queue else [q for q in (await views.directory()).queues if call.principal.may_touch(q)]
     return await views.find(call.path("id"), [q for q in queues if call.principal.may_touch(q)])

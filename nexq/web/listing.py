@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import orjson
 from starlette.responses import Response
 
 from nexq.job import JobRecord
+from nexq.keys import check_queue
 from nexq.states import PRIORITIES, JobState
 from nexq.web.call import Call, answer
 from nexq.web.problems import Problem
 
 #: Records looked at for one page, where a filter lets few through.
 MOST_SCANNED = 2000
+#: A score as the server writes it, or none.
+_SCORE = re.compile(r"(-?\d{1,20}(\.\d{1,20})?(e[+-]\d{1,2})?)?", re.ASCII)
 _NEWEST_FIRST = frozenset({JobState.COMPLETED, JobState.DEAD, JobState.CANCELLED})
 
 
@@ -65,7 +68,10 @@ def read_filter(call: Call) -> Filter:
     if state and state not in {s.value for s in JobState}:
         known = ", ".join(s.value for s in JobState)
         raise Problem(400, "bad-query", f"Unknown state {state!r}. Known: {known}.")
-    return Filter(call.query("queue"), JobState(state) if state else None, call.query("type"), call.query("q"))
+    queue = call.query("queue")
+    if queue:
+        check_queue(queue)
+    return Filter(queue, JobState(state) if state else None, call.query("type"), call.query("q"))
 
 
 async def list_jobs(call: Call) -> Response:
@@ -88,43 +94,64 @@ async def collect(call: Call, wanted: Filter, limit: int, cursor: str) -> tuple[
     """Up to `limit` records that pass, and the cursor of what follows (None: nothing)."""
     views = call.store.views
     queues = [wanted.queue] if wanted.queue else (await views.directory()).queues
-    lanes = [lane for lane in wanted.lanes(queues) if call.principal.may_touch(lane.queue)]
-    place, after = _read_cursor(cursor, len(lanes))
+    queues = [queue for queue in queues if call.principal.may_touch(queue)]
+    start = _read_cursor(cursor)
     records: list[JobRecord] = []
     scanned = 0
-    while place < len(lanes):
-        lane = lanes[place]
-        room = min(100, limit - len(records)) if not (wanted.type or wanted.text) else 100
-        newest = lane.state in _NEWEST_FIRST
-        pairs = await views.page(lane.queue, lane.state, limit=room, newest=newest, after=after, priority=lane.priority)
-        scanned += len(pairs)
-        found = await views.get_many(lane.queue, [id for id, _ in pairs])
-        for pair, record in zip(pairs, found, strict=True):
-            after = pair
-            if record is not None and wanted.passes(record):
-                records.append(record)
-                if len(records) == limit:
-                    return records, _cursor(place, after)
-        if len(pairs) < room:
-            place, after = place + 1, ("", "")
-        if scanned >= MOST_SCANNED and place < len(lanes):
-            return records, _cursor(place, after)
+    for queue in queues:
+        if queue < start.queue:
+            continue
+        counts = (await views.queue(queue)).counts
+        for place, lane in enumerate(wanted.lanes([queue])):
+            if (queue, place) < (start.queue, start.place) or not counts[lane.state]:
+                continue
+            after = start.after if (queue, place) == (start.queue, start.place) else ("", "")
+            while True:
+                room = 100 if wanted.type or wanted.text else min(100, limit - len(records))
+                pairs = await _page(call, lane, room, after)
+                scanned += len(pairs)
+                for after, record in pairs:
+                    if record is not None and wanted.passes(record):
+                        records.append(record)
+                        if len(records) == limit:
+                            return records, _Cursor(queue, place, after).pack()
+                if len(pairs) < room:
+                    break
+                if scanned >= MOST_SCANNED:
+                    return records, _Cursor(queue, place, after).pack()
     return records, None
 
 
-def _cursor(place: int, after: tuple[str, str]) -> str:
-    return base64.urlsafe_b64encode(orjson.dumps([place, *after])).rstrip(b"=").decode()
+async def _page(
+    call: Call, lane: Lane, limit: int, after: tuple[str, str]
+) -> list[tuple[tuple[str, str], JobRecord | None]]:
+    views = call.store.views
+    newest = lane.state in _NEWEST_FIRST
+    pairs = await views.page(lane.queue, lane.state, limit=limit, newest=newest, after=after, priority=lane.priority)
+    records = await views.get_many(lane.queue, [id for id, _ in pairs])
+    return list(zip(pairs, records, strict=True))
 
 
-def _read_cursor(text: str, lanes: int) -> tuple[int, tuple[str, str]]:
+@dataclass(frozen=True, slots=True)
+class _Cursor:
+    """Where a listing stands: in a queue, in which of its lanes, after which (id, score)."""
+
+    queue: str = ""
+    place: int = 0
+    after: tuple[str, str] = ("", "")
+
+    def pack(self) -> str:
+        raw = orjson.dumps([self.queue, self.place, *self.after])
+        return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def _read_cursor(text: str) -> _Cursor:
     if not text:
-        return 0, ("", "")
+        return _Cursor()
     try:
-        value: Any = orjson.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-        place, id, score = value
-        if not isinstance(id, str) or not 0 <= int(place) <= lanes:
+        queue, place, id, score = orjson.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        if not (type(place) is int and isinstance(id, str) and isinstance(score, str) and _SCORE.fullmatch(score)):
             raise ValueError(text)
-        float(score or 0)
+        return _Cursor(check_queue(queue), place, (id, score))
     except (ValueError, TypeError, binascii.Error):
         raise Problem(400, "bad-cursor", "The cursor is not one of this listing's; start without one.") from None
-    return int(place), (id, str(score))

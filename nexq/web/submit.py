@@ -3,26 +3,40 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+import re
+from typing import Annotated, Any
+from urllib.parse import quote
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 from starlette.responses import Response
 
 from nexq.app import Job, Options
 from nexq.app.submit import Draft
-from nexq.errors import InvalidJob, InvalidPayload, JobNotFound, NexqError
+from nexq.errors import InvalidPayload, JobNotFound, NexqError
 from nexq.ids import DIGITS
-from nexq.web.call import Call, answer
-from nexq.web.models import JobAccepted, JobRequest, Strict
+from nexq.web.call import Call, answer, invalid, pointer
+from nexq.web.models import JobRequest, Strict
 from nexq.web.problems import Problem, problem_of
 
 MOST_IN_BATCH = 1000
+_LONG_NUMBER = re.compile(rb"\d{19}")
+
+
+def _or_error(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
+    """A bad item is an answer of its own, not the end of its batch."""
+    try:
+        return check(value)
+    except ValidationError as error:
+        return error
 
 
 class Batch(Strict):
     """Jobs to submit in one call."""
 
-    jobs: list[Any] = Field(min_length=1, max_length=MOST_IN_BATCH, description="Each as the body of POST /api/jobs.")
+    jobs: Annotated[
+        list[Annotated[JobRequest, WrapValidator(_or_error)]],
+        Field(min_length=1, max_length=MOST_IN_BATCH, description="Each as the body of POST /api/jobs."),
+    ]
 
 
 class OldTask(Strict):
@@ -32,9 +46,6 @@ class OldTask(Strict):
     payload: Any = None
 
 
-_ONE = TypeAdapter(JobRequest)
-
-
 async def create_job(call: Call) -> Response:
     """`POST /api/jobs`, `POST /api/tasks`."""
     return await _create(call, await call.model(JobRequest))
@@ -42,12 +53,7 @@ async def create_job(call: Call) -> Response:
 
 async def create_for_handler(call: Call) -> Response:
     """`POST /api/handlers/{name}/jobs`: the body is the payload itself."""
-    raw = await call.body()
-    try:
-        payload = TypeAdapter(Any).validate_json(raw) if raw else None
-    except ValueError as error:
-        raise Problem(400, "malformed-json", f"The body is not JSON: {error}.") from None
-    return await _create(call, JobRequest.model_construct(type=call.path("name"), payload=payload))
+    return await _create(call, JobRequest.model_construct(type=call.path("name"), payload=await call.json()))
 
 
 async def create_old_task(call: Call) -> Response:
@@ -64,21 +70,34 @@ async def create_batch(call: Call) -> Response:
     drafts: list[tuple[int, Draft, str]] = []
     for place, item in enumerate(body.jobs):
         try:
-            drafts.append((place, *await _draft(call, _ONE.validate_python(item), None)))
-        except (Problem, NexqError, ValueError) as error:
-            results[place] = _problem(error).as_dict()
-    link = call.app.link()
-    jobs = await link.submit_many(drafted for _, drafted, _ in drafts)
+            drafts.append((place, *await _draft(call, _checked(item), None)))
+        except Problem as problem:
+            results[place] = problem.as_dict()
+        except NexqError as error:
+            results[place] = problem_of(error).as_dict()
+    jobs = await call.app.link().submit_many(drafted for _, drafted, _ in drafts)
+    failed = len(results) - len(drafts)
     for (place, drafted, warning), job in zip(drafts, jobs, strict=True):
-        results[place] = _accepted(job, drafted, warning)
-    failed = sum("status" in r and isinstance(r["status"], int) for r in results)
-    return answer({"accepted": len(results) - failed, "failed": failed, "results": results}, 202 if drafts else 422)
+        if job.duplicate and job.id != drafted.entry.id:
+            results[place] = _conflict(drafted.entry.unique, job.id).as_dict()
+            failed += 1
+        else:
+            results[place] = _accepted(job, drafted, warning)
+    answered = {"accepted": len(results) - failed, "failed": failed, "results": results}
+    return answer(answered, 202 if failed < len(results) else 422)
+
+
+def _checked(item: JobRequest | ValidationError) -> JobRequest:
+    if isinstance(item, ValidationError):
+        raise invalid(item)
+    return item
 
 
 async def _create(call: Call, body: JobRequest) -> Response:
     key = call.request.headers.get("idempotency-key")
     job, accepted = await _submit(call, body, key)
-    headers = {"Location": f"{call.request.scope.get('root_path', '')}/api/jobs/{job.id}"}
+    root = call.request.scope.get("root_path", "")
+    headers = {"Location": f"{root}/api/jobs/{quote(job.id, safe='')}?queue={quote(job.queue, safe='')}"}
     if key is not None and accepted["duplicate"]:
         headers["Idempotent-Replayed"] = "true"
     wait_s = call.prefer_wait_s()
@@ -114,8 +133,9 @@ async def _draft(call: Call, body: JobRequest, key: str | None) -> tuple[Draft, 
         timeout=body.timeout,
         max_deliveries=body.max_deliveries,
     )
-    _refuse_big(body.payload)
     drafted, warning = await call.app.draft(body.type, body.payload, options)
+    if _LONG_NUMBER.search(drafted.entry.spec):
+        _refuse_big(body.payload)
     if not call.principal.may_touch(drafted.queue):
         raise Problem(403, "queue-not-allowed", f"This token does not cover queue {drafted.queue!r}.")
     return drafted, warning
@@ -124,12 +144,7 @@ async def _draft(call: Call, body: JobRequest, key: str | None) -> tuple[Draft, 
 async def _explain_duplicate(call: Call, job: Job[Any], drafted: Draft, body: JobRequest, key: str | None) -> None:
     """A conflict over the unique key is a problem, and so is an idempotency key used for another body."""
     if job.id != drafted.entry.id:
-        raise Problem(
-            409,
-            "unique-conflict",
-            f"Unique key {body.unique_key!r} is held by job {job.id} until that job ends.",
-            holder=job.id,
-        )
+        raise _conflict(drafted.entry.unique, job.id)
     if key is None:
         return
     try:
@@ -142,17 +157,22 @@ async def _explain_duplicate(call: Call, job: Job[Any], drafted: Draft, body: Jo
 
 def _accepted(job: Job[Any], drafted: Draft, warning: str) -> dict[str, Any]:
     later = drafted.entry.delay != ""
-    body = JobAccepted.model_construct(
-        id=job.id,
-        task_id=job.id,
-        status="scheduled" if later else "queued",
-        state="scheduled" if later else "ready",
-        queue=job.queue,
-        duplicate=job.duplicate,
-    ).__dict__
+    body = {
+        "id": job.id,
+        "task_id": job.id,
+        "status": "scheduled" if later else "queued",
+        "state": "scheduled" if later else "ready",
+        "queue": job.queue,
+        "duplicate": job.duplicate,
+    }
     if warning:
         body["warning"] = warning
     return body
+
+
+def _conflict(key: str, holder: str) -> Problem:
+    text = f"Unique key {key!r} is held by job {holder} until that job ends."
+    return Problem(409, "unique-conflict", text, holder=holder)
 
 
 def _id_of_key(call: Call, key: str) -> str:
@@ -168,24 +188,16 @@ def _id_of_key(call: Call, key: str) -> str:
 
 
 def _refuse_big(payload: Any) -> None:
-    """JSON numbers that other languages cannot hold are refused at this door."""
-    stack = [payload]
+    """JSON numbers that other languages cannot hold are refused at this door. Raises InvalidPayload."""
+    stack: list[tuple[Any, tuple[object, ...]]] = [(payload, ())]
     while stack:
-        value = stack.pop()
+        value, place = stack.pop()
         if isinstance(value, dict):
-            stack += value.values()
+            stack += [(item, (*place, key)) for key, item in value.items()]
         elif isinstance(value, list):
-            stack += value
-        elif isinstance(value, int) and not -(2**63) <= value < 2**64:
+            stack += [(item, (*place, i)) for i, item in enumerate(value)]
+        elif isinstance(value, int) and not -(2**63) <= value < 2**63:
             raise InvalidPayload(
                 "The payload has an integer beyond 64 bits; send it as a string.",
-                [{"pointer": "", "message": "integer beyond 64 bits"}],
+                [{"pointer": pointer(place), "message": "integer beyond 64 bits"}],
             )
-
-
-def _problem(error: Exception) -> Problem:
-    if isinstance(error, Problem):
-        return error
-    if isinstance(error, NexqError):
-        return problem_of(error)
-    return problem_of(InvalidJob(str(error)))

@@ -1,0 +1,54 @@
+"""The calls of the systems that nexq replaces, as they were."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.web.conftest import Served
+
+
+def test_post_tasks(working: Served) -> None:
+    answer = working.client.post(
+        "/api/tasks",
+        json={"type": "send_email", "payload": {"to": "a@example.com", "subject": "hi"}, "priority": 5},
+    )
+    assert answer.status_code == 202
+    body = answer.json()
+    assert body["status"] == "queued" and body["task_id"] == body["id"]
+    job = working.until(body["id"], "completed")
+    assert job["result"] == {"sent_to": "a@example.com"} and job["priority"] == 5
+
+
+def test_post_tasks_in_an_hour(working: Served) -> None:
+    answer = working.client.post(
+        "/api/tasks", json={"type": "send_email", "payload": {"to": "a@example.com"}, "schedule_in": 3600}
+    )
+    body = answer.json()
+    assert answer.status_code == 202 and body["status"] == "scheduled"
+    job = working.client.get(f"/api/tasks/{body['id']}").json()
+    assert job["state"] == "scheduled"
+    assert job["due_ms"] - job["enqueued_ms"] == pytest.approx(3_600_000, abs=1000)
+
+
+def test_get_tasks(working: Served) -> None:
+    id = working.submit("echo", "x")
+    working.until(id, "completed")
+    listed = working.client.get("/api/tasks").json()["jobs"]
+    assert id in [job["id"] for job in listed]
+    one = working.client.get(f"/api/tasks/{id}").json()
+    assert (one["id"], one["type"], one["payload"], one["result"]) == (id, "echo", "x", "x")
+    assert one == working.client.get(f"/api/jobs/{id}").json()
+
+
+def test_post_task_with_a_plain_string(working: Served) -> None:
+    answer = working.client.post("/task", json={"type": "echo", "payload": "a plain string"})
+    assert answer.status_code == 200
+    assert answer.json() == {"status": "queued", "task_id": answer.json()["task_id"]}
+    assert working.until(answer.json()["task_id"], "completed")["result"] == "a plain string"
+
+
+def test_a_job_that_is_not_there(working: Served) -> None:
+    answer = working.client.get("/api/tasks/nobody")
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["type"] == "urn:nexq:problem:job-not-found"
