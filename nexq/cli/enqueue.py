@@ -35,7 +35,7 @@ from nexq.registry import priority_of
 _FOREVER = float("inf")
 
 
-class EnqueueCommand(TyperCommand):
+class _Command(TyperCommand):
     """Lets `--wait` stand without a number: wait without limit."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -48,10 +48,14 @@ class EnqueueCommand(TyperCommand):
         return super().parse_args(ctx, filled)
 
 
+COMMAND = _Command
+
+
 def enqueue(
     type: Annotated[str, typer.Argument(metavar="TYPE", help="The job's type; `-`: jobs from stdin, one JSON a line.")],
     payload: Annotated[
-        str | None, typer.Argument(help="JSON, or a plain string; `-`: from stdin.", show_default=False)
+        str | None,
+        typer.Argument(metavar="PAYLOAD", help="JSON, or a plain string; `-`: from stdin.", show_default=False),
     ] = None,
     delay: Annotated[float | None, typer.Option("--delay", "-d", help="Run so many seconds from now.")] = None,
     at: Annotated[str | None, typer.Option("--at", help="Run at this time, ISO 8601 with time zone.")] = None,

@@ -2,32 +2,50 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
 
 from nexq import __version__
-from nexq.cli import dead, doctor, enqueue, jobs, queues, stress, up, worker, workers
 from nexq.cli.common import explain
 from nexq.errors import NexqError
 
-app = typer.Typer(
-    name="nexq",
-    help="A priority and scheduled job scheduler. Start with `nexq up`.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command("up", rich_help_panel="Run")(up.up)
-app.command("worker", rich_help_panel="Run")(worker.worker)
-app.command("enqueue", cls=enqueue.EnqueueCommand, rich_help_panel="Jobs")(enqueue.enqueue)
-app.add_typer(jobs.app, name="jobs", rich_help_panel="Jobs")
-app.add_typer(dead.app, name="dead", rich_help_panel="Jobs")
-app.add_typer(queues.app, name="queues", rich_help_panel="Look and steer")
-app.add_typer(workers.app, name="workers", rich_help_panel="Look and steer")
-app.command("doctor", rich_help_panel="Look and steer")(doctor.doctor)
-app.command("stress", rich_help_panel="Look and steer")(stress.stress)
+#: Verb -> the heading it stands under. A verb's module has its name; a group of verbs is the module's `app`.
+VERBS = {
+    "up": "Run",
+    "worker": "Run",
+    "enqueue": "Jobs",
+    "jobs": "Jobs",
+    "dead": "Jobs",
+    "queues": "Look and steer",
+    "workers": "Look and steer",
+    "doctor": "Look and steer",
+    "stress": "Look and steer",
+}
+
+
+def build(only: str = "") -> typer.Typer:
+    """The command with all its verbs, or with one: building the others would take longer than most verbs run."""
+    app = typer.Typer(
+        name="nexq",
+        help="A priority and scheduled job scheduler. Start with `nexq up`.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_root)
+    for verb in (only,) if only in VERBS else VERBS:
+        module: Any = import_module(f"nexq.cli.{verb}")
+        if hasattr(module, "app"):
+            app.add_typer(module.app, name=verb, rich_help_panel=VERBS[verb])
+        else:
+            app.command(verb, cls=getattr(module, "COMMAND", None), rich_help_panel=VERBS[verb])(getattr(module, verb))
+    if only not in VERBS:
+        app.command("version", rich_help_panel="Look and steer")(version)
+    return app
 
 
 def _show_version(wanted: bool) -> None:
@@ -36,7 +54,6 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _root(
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
@@ -45,7 +62,6 @@ def _root(
     """A priority and scheduled job scheduler. Start with `nexq up`."""
 
 
-@app.command("version", rich_help_panel="Look and steer")
 def version() -> None:
     """Print the version."""
     _show_version(True)
@@ -53,8 +69,9 @@ def version() -> None:
 
 def run() -> None:
     """Run the command line. Every error of nexq ends as a line on stderr and an exit code."""
+    verb = sys.argv[1] if len(sys.argv) > 1 and "_NEXQ_COMPLETE" not in os.environ else ""
     try:
-        app()
+        build(verb)(prog_name="nexq")
     except NexqError as error:
         explain(error)
     except KeyboardInterrupt:

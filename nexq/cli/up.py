@@ -67,7 +67,6 @@ def up(
     """Start everything: a server for the jobs (unless --url names one), a worker, and HTTP on 127.0.0.1:8080."""
     export(url=url, namespace=namespace, allow_unsafe=allow_unsafe)
     settings = make_settings(queues, concurrency, lease, grace)
-    listening = _bind(host, setting("port", port, 8080))
     ref = setting("app", app, "")
     if demo and ref and ref != DEMO:
         fail("--demo shows the bundled handlers: leave the app out.", 2)
@@ -76,6 +75,7 @@ def up(
     warn_of_own_url(loaded, url, namespace)
     if not queues and not setting("queues", None, ""):
         settings = replace(settings, queues=tuple(loaded.registry.queues()) or ("default",))
+    listening = _bind(host, setting("port", port, 8080))
     try:
         asyncio.run(_up(loaded, settings, listening, demo=demo, bundled=not ref or ref == DEMO))
     except WorkerDeaf as error:

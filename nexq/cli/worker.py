@@ -16,6 +16,7 @@ from typing import Annotated
 import typer
 
 from nexq.app import Nexq
+from nexq.backends import connect
 from nexq.backoff import Backoff
 from nexq.cli import logs
 from nexq.cli.appref import load_app
@@ -152,19 +153,24 @@ async def work(app: Nexq, settings: WorkerSettings) -> None:
 
 
 async def wait_for_server(app: Nexq, patience_s: float) -> None:
-    """A worker may be started before its server: wait as long as it would later. Raises WorkerDeaf."""
+    """A worker may be started before its server: wait as long as it would later, and say so. Raises WorkerDeaf."""
     backoff = Backoff(base_s=0.1, cap_s=2.0)
-    begun = time.monotonic()
-    while True:
-        try:
-            await app.store()
-            return
-        except BackendUnavailable as error:
-            wait_s = backoff.next_s()
-            if time.monotonic() - begun + wait_s > patience_s:
-                raise WorkerDeaf(f"{error} Tried for {patience_s:g} s.") from None
-            log.warning("%s Trying again in %.1f s.", error, wait_s)
-            await asyncio.sleep(wait_s)
+    deadline = time.monotonic() + patience_s
+    probe = connect(app.url, patience_s=1.0)
+    try:
+        while True:
+            try:
+                await probe.check(allow_unsafe=True)
+                break
+            except BackendUnavailable as error:
+                wait_s = backoff.next_s()
+                if time.monotonic() + wait_s > deadline:
+                    raise WorkerDeaf(f"{error} Tried for {patience_s:g} s.") from None
+                log.warning("%s Trying again in %.1f s.", error, wait_s)
+                await asyncio.sleep(wait_s)
+        await app.store()
+    finally:
+        await probe.aclose()
 
 
 def _supervise(ref: str, count: int, settings: WorkerSettings, queues: str, name: str | None) -> int:

@@ -119,7 +119,7 @@ class Cli:
     def error(self, *args: str, code: int = 1, **how: Any) -> str:
         """The stderr of a verb that fails."""
         done = self.call(*args, code=code, **how)
-        assert done.stderr.startswith("Error: ") or code == 2, done.stderr
+        assert any(line.startswith("Error: ") for line in done.stderr.splitlines()) or code == 2, done.stderr
         assert "Traceback" not in done.stderr, done.stderr
         return done.stderr
 
