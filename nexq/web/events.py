@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import orjson
 from starlette.responses import Response, StreamingResponse
@@ -22,6 +22,8 @@ from nexq.web.problems import Problem
 #: Moves are noted for this long after the last client looked.
 LISTEN_S = 600.0
 LOOK_S = 0.2
+#: Queues that are new are looked for this often.
+DISCOVER_S = 2.0
 HEARTBEAT_S = 15.0
 MOST_QUEUES = 100
 _OPENING = b"retry: 1000\n\n"
@@ -31,8 +33,17 @@ _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 class Follower:
     """Follows some queues from a position on."""
 
-    def __init__(self, store: Store, queues: list[str], only_ids: frozenset[str], only_what: frozenset[str]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        queues: list[str],
+        only_ids: frozenset[str],
+        only_what: frozenset[str],
+        more: Callable[[], Awaitable[list[str]]] | None,
+    ) -> None:
         self._store = store
+        self._more = more
+        self._more_mono = time.monotonic()
         self._only_ids = only_ids
         self._only_what = only_what
         self._at = dict.fromkeys(queues, 0)
@@ -57,6 +68,7 @@ class Follower:
                     async for frame in self._news(queue):
                         any_new = True
                         yield frame
+                await self._discover()
                 await self._renew()
             except BackendError:
                 # The store is away: the position stands, and what comes after is told when it is back.
@@ -87,6 +99,15 @@ class Follower:
         position = ",".join(f"{queue}={number}" for queue, number in self._at.items())
         return b"id: %b\nevent: %b\ndata: %b\n\n" % (position.encode(), what.encode(), orjson.dumps(data))
 
+    async def _discover(self) -> None:
+        """Follow queues that are new, from when they are seen."""
+        if self._more is None or time.monotonic() < self._more_mono + DISCOVER_S:
+            return
+        self._more_mono = time.monotonic()
+        for queue in await self._more():
+            if queue not in self._at and len(self._at) < MOST_QUEUES:
+                self._at[queue] = await self._store.moves.listen(queue, LISTEN_S)
+
     async def _renew(self) -> None:
         if time.monotonic() > self._renew_mono:
             for queue in self._at:
@@ -97,8 +118,14 @@ class Follower:
 async def stream_events(call: Call) -> Response:
     """`GET /api/events`: the moves of all queues, or of `queue=a,b`; only the kinds of `event=completed,dead`."""
     wanted = [q for q in call.query("queue").split(",") if q]
-    queues = wanted or (await call.store.views.directory()).queues
-    return await _stream(call, queues, frozenset())
+
+    async def all_queues() -> list[str]:
+        known = (await call.store.views.directory()).queues
+        return [queue for queue in known if call.principal.may_touch(queue)]
+
+    if wanted:
+        return await _stream(call, wanted, frozenset())
+    return await _stream(call, await all_queues(), frozenset(), all_queues)
 
 
 async def stream_job(call: Call) -> Response:
@@ -107,10 +134,12 @@ async def stream_job(call: Call) -> Response:
     return await _stream(call, [record.queue], frozenset({record.id}))
 
 
-async def _stream(call: Call, queues: list[str], ids: frozenset[str]) -> Response:
+async def _stream(
+    call: Call, queues: list[str], ids: frozenset[str], more: Callable[[], Awaitable[list[str]]] | None = None
+) -> Response:
     allowed = [q for q in queues if call.principal.may_touch(q)][:MOST_QUEUES]
     what = frozenset(w for w in call.query("event").split(",") if w)
-    follower = Follower(call.store, allowed, ids, what)
+    follower = Follower(call.store, allowed, ids, what, more)
     await follower.start(call.request.headers.get("last-event-id", "") or call.query("last_event_id"))
     return StreamingResponse(follower.frames(), headers=_HEADERS, media_type="text/event-stream")
 

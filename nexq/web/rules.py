@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from nexq.web import bulk, claims, jobs, listing, queues, submit
+from nexq.web import bulk, claims, events, jobs, listing, queues, submit
 from nexq.web.access import ACCESS
 from nexq.web.models import JobAccepted, JobBody, JobPage, JobRequest
 from nexq.web.principal import Scope
@@ -24,6 +24,10 @@ _LISTING: dict[str, dict[str, Any]] = {
 }
 _QUEUE: dict[str, dict[str, Any]] = {
     "queue": {**_STRING, "description": "The job's queue, where it is known: spares a search."}
+}
+_EVENTS: dict[str, dict[str, Any]] = {
+    "event": {**_STRING, "description": "Only these kinds, by commas: ready, running, completed, dead, …"},
+    "last_event_id": {**_STRING, "description": "As the header Last-Event-ID, for clients that cannot set it."},
 }
 _Answers = Mapping[int, tuple[str, type[BaseModel] | None]]
 _ACCEPTED: _Answers = {202: ("Taken.", JobAccepted), 200: ("Ended within `Prefer: wait`.", JobBody)}
@@ -82,7 +86,7 @@ API: list[Rule] = [
         tag="jobs",
         summary="Submit a job, in an older form",
         body=submit.OldTask,
-        answers={200: ("Queued.", None)},
+        answers={200: ("Queued.", models.OldAccepted)},
     ),
     Rule(
         method="POST",
@@ -92,7 +96,7 @@ API: list[Rule] = [
         tag="workers",
         summary="Claim jobs",
         body=claims.ClaimRequest,
-        answers={200: ("The claimed jobs, with their tokens.", None)},
+        answers={200: ("The claimed jobs, with their tokens.", models.Claimed)},
     ),
     Rule(
         method="POST",
@@ -103,7 +107,7 @@ API: list[Rule] = [
         summary="Submit up to 1,000 jobs",
         body=submit.Batch,
         body_limit=_BATCH_BYTES,
-        answers={202: ("Per job what became of it.", None)},
+        answers={202: ("Per job what became of it.", models.BatchAnswer), 422: ("None was taken.", models.BatchAnswer)},
     ),
     *(
         Rule(
@@ -114,7 +118,7 @@ API: list[Rule] = [
             tag="jobs",
             summary=f"{verb.capitalize()} jobs by ids or filter",
             body=bulk.Bulk,
-            answers={200: ("How many were moved, and which were not.", None)},
+            answers={200: ("How many were moved, and which were not.", models.BulkAnswer)},
         )
         for verb, endpoint in (("retry", bulk.bulk_retry), ("cancel", bulk.bulk_cancel), ("delete", bulk.bulk_delete))
     ),
@@ -145,6 +149,26 @@ API: list[Rule] = [
         )
     ),
     Rule(
+        method="GET",
+        path="/api/jobs/{id}/events",
+        endpoint=events.stream_job,
+        scope=Scope.READ,
+        tag="events",
+        summary="Follow one job (SSE)",
+        query=_QUEUE | _EVENTS,
+        answers={200: ("A stream of server-sent events.", None)},
+    ),
+    Rule(
+        method="GET",
+        path="/api/events",
+        endpoint=events.stream_events,
+        scope=Scope.READ,
+        tag="events",
+        summary="Follow the moves of jobs (SSE), resumable by Last-Event-ID",
+        query={"queue": {**_STRING, "description": "Only these queues, by commas."}} | _EVENTS,
+        answers={200: ("A stream of server-sent events.", None)},
+    ),
+    Rule(
         method="DELETE",
         path="/api/jobs/{id}",
         endpoint=jobs.delete_job,
@@ -172,7 +196,7 @@ API: list[Rule] = [
         tag="dead letters",
         summary="Revive dead jobs by ids or filter",
         body=bulk.Revive,
-        answers={200: ("How many live again.", None)},
+        answers={200: ("How many live again.", models.BulkAnswer)},
     ),
     Rule(
         method="GET",
@@ -181,7 +205,7 @@ API: list[Rule] = [
         scope=Scope.READ,
         tag="queues",
         summary="List queues",
-        answers={200: ("The queues.", None)},
+        answers={200: ("The queues.", models.Queues)},
     ),
     Rule(
         method="GET",
@@ -190,7 +214,7 @@ API: list[Rule] = [
         scope=Scope.READ,
         tag="queues",
         summary="One queue",
-        answers={200: ("The queue.", None)},
+        answers={200: ("The queue.", models.QueueBody)},
     ),
     *(
         Rule(
@@ -216,7 +240,7 @@ API: list[Rule] = [
         scope=Scope.READ,
         tag="workers",
         summary="List workers",
-        answers={200: ("The workers.", None)},
+        answers={200: ("The workers.", models.Workers)},
     ),
     Rule(
         method="POST",
@@ -226,7 +250,7 @@ API: list[Rule] = [
         tag="workers",
         summary="Change a worker's concurrency, stop or resume its claiming",
         body=queues.Order,
-        answers={202: ("Told.", None)},
+        answers={202: ("Told.", models.Ordered)},
     ),
     Rule(
         method="GET",
@@ -235,11 +259,11 @@ API: list[Rule] = [
         scope=Scope.READ,
         tag="handlers",
         summary="List handlers with their payload schemas",
-        answers={200: ("The handlers.", None)},
+        answers={200: ("The handlers.", models.Handlers)},
     ),
     Rule(
         method="POST",
-        path="/api/handlers/{name}/jobs",
+        path="/api/handlers/{name:path}/jobs",
         endpoint=submit.create_for_handler,
         scope=Scope.WRITE,
         tag="handlers",
@@ -253,7 +277,7 @@ API: list[Rule] = [
         scope=Scope.READ,
         tag="queues",
         summary="Figures over all queues",
-        answers={200: ("The figures.", None)},
+        answers={200: ("The figures.", models.Stats)},
     ),
     *ACCESS,
 ]

@@ -1,0 +1,120 @@
+"""Live events: every move told once, in order, and again from where a client left off."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import orjson
+
+from tests.support.waiting import until_sync
+from tests.web.conftest import Served
+
+
+class Frames:
+    """The frames of an open stream, one after the other."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self._lines = response.iter_lines()
+
+    def next(self) -> dict[str, Any]:
+        """The next event: id, event, data."""
+        frame: dict[str, Any] = {}
+        for line in self._lines:
+            if not line and "data" in frame:
+                return frame
+            name, _, value = line.partition(": ")
+            if name in ("id", "event"):
+                frame[name] = value
+            elif name == "data":
+                frame["data"] = orjson.loads(value)
+        raise AssertionError("the stream ended")
+
+    def until(self, event: str, id: str) -> list[dict[str, Any]]:
+        """The frames up to the one that tells `event` of job `id`."""
+        seen = []
+        while True:
+            seen.append(self.next())
+            if seen[-1]["event"] == event and id in seen[-1]["data"].get("ids", ()):
+                return seen
+
+
+@contextlib.contextmanager
+def following(served: Served, path: str = "/api/events", last: str = "") -> Iterator[Frames]:
+    headers = {"Last-Event-ID": last} if last else {}
+    with served.client.stream("GET", path, headers=headers) as response:
+        assert response.status_code == 200
+        assert response.headers["content-type"].startswith("text/event-stream")
+        # The opening comes once the stream listens: what happens from now on is told.
+        lines = response.iter_lines()
+        assert next(lines) == "retry: 1000"
+        frames = Frames(response)
+        frames._lines = lines
+        yield frames
+
+
+def moves_of(frames: list[dict[str, Any]], id: str) -> list[str]:
+    return [f["event"] for f in frames if id in f["data"].get("ids", ())]
+
+
+def make_queue_known(served: Served) -> None:
+    """A stream follows the queues that are known when it opens."""
+    done = served.submit("echo", 0)
+    until_sync(lambda: served.state(done) == "completed", 10, what="a first job")
+
+
+def test_the_life_of_a_job_is_told_in_order(working: Served) -> None:
+    make_queue_known(working)
+    with following(working) as frames:
+        id = working.submit("echo", 1)
+        assert moves_of(frames.until("completed", id), id) == ["ready", "running", "completed"]
+
+
+def test_a_client_that_comes_back_misses_nothing_and_is_told_nothing_twice(working: Served) -> None:
+    make_queue_known(working)
+    with following(working) as frames:
+        first = working.submit("echo", 1)
+        last = frames.until("completed", first)[-1]["id"]
+    away = [working.submit("echo", n) for n in range(20)]
+    until_sync(lambda: all(working.state(id) == "completed" for id in away), 10, what="the jobs to end")
+    with following(working, last=last) as frames:
+        after = working.submit("echo", 2)
+        seen = frames.until("completed", after)
+    assert moves_of(seen, first) == []
+    for id in [*away, after]:
+        assert moves_of(seen, id) == ["ready", "running", "completed"]
+    assert not [f for f in seen if f["event"] == "gap"]
+
+
+def test_one_job_can_be_followed_alone(working: Served) -> None:
+    watched = working.submit("echo", 1, schedule_in=0.5)
+    with following(working, f"/api/jobs/{watched}/events") as frames:
+        working.submit("echo", 2)
+        seen = frames.until("completed", watched)
+    assert {id for f in seen for id in f["data"]["ids"]} == {watched}
+
+
+def test_kinds_and_queues_can_be_chosen(working: Served) -> None:
+    make_queue_known(working)
+    with following(working, "/api/events?queue=default&event=completed") as frames:
+        id = working.submit("echo", 1)
+        seen = frames.until("completed", id)
+    assert {f["event"] for f in seen} == {"completed"}
+
+
+def test_a_client_is_told_of_events_that_are_gone(working: Served) -> None:
+    make_queue_known(working)
+    with following(working) as frames:
+        id = working.submit("echo", 1)
+        last = frames.until("completed", id)[-1]["id"]
+    queue, _, _ = last.partition("=")
+    with following(working, last=f"{queue}=0") as frames:
+        assert frames.next()["event"] == "gap"
+
+
+def test_an_event_id_of_another_stream_is_refused(served: Served) -> None:
+    answer = served.client.get("/api/events", headers={"Last-Event-ID": "nonsense"})
+    assert answer.status_code == 400
+    assert answer.json()["type"] == "urn:nexq:problem:bad-event-id"
