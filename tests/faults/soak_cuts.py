@@ -18,6 +18,7 @@ from nexq.job import Spec
 from nexq.keys import queue_keys
 from nexq.states import JobState
 from nexq.store import Claim, Entry, Keep, Store
+from nexq.store.moves import new_nonce
 from tests.support.servers import Server, valkey_binary
 
 QUEUE = "cuts"
@@ -85,7 +86,7 @@ class Life:
         reply = await self.store.moves.exchange(
             QUEUE,
             "w",
-            str(self.rng.random()),
+            new_nonce(),
             lease_ms=LEASE_MS,
             limit=self.rng.randint(0, 8),
             tidy=True,

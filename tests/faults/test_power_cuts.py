@@ -16,6 +16,7 @@ from nexq.backends.redis import RedisBackend
 from nexq.doctor import examine
 from nexq.keys import queue_keys
 from nexq.store import Store
+from nexq.store.moves import new_nonce
 from tests.faults.soak_cuts import QUEUE, Life, dump, sizes_of_sets, start_on_cut
 from tests.faults.test_kills import SEED
 
@@ -81,9 +82,9 @@ async def _sent_again_and_drained(life: Life, store: Store, length: int) -> None
     assert set(await dump(store)) == (there | {e.id for e in late}) - gone
     for turn in range(200):
         store.set_clock(f"{life.now_ms + 1000 * (turn + 1):.3f}")
-        reply = await store.moves.exchange(QUEUE, "w", f"drain{turn}", lease_ms=500, limit=200, tidy=False)
+        reply = await store.moves.exchange(QUEUE, "w", new_nonce(), lease_ms=500, limit=200, tidy=False)
         done = [part for claim in reply.claims for part in (claim.id, claim.token, b"")]
-        await store.moves.exchange(QUEUE, "w", f"done{turn}", lease_ms=500, limit=0, completed=done)
+        await store.moves.exchange(QUEUE, "w", new_nonce(), lease_ms=500, limit=0, completed=done)
         left = [state for state, *_ in (await dump(store)).values() if state not in ("completed", "dead", "cancelled")]
         if not left:
             return
