@@ -124,7 +124,9 @@ class RedisBackend:
                     return cast(Reply, reply)
                 failure = reply
             except TimeoutError:
-                failure = BackendUnavailable(f"{self.url}: no connection within {self._patience_s:g} s.")
+                # An earlier try may know more of why.
+                if not isinstance(failure, BackendUnavailable):
+                    failure = BackendUnavailable(f"{self.url}: no connection within {self._patience_s:g} s.")
             except BackendUnavailable as error:
                 failure = error
             except WireLost as error:

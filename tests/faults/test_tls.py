@@ -24,8 +24,14 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path]]:
         pytest.skip("openssl is missing: no certificate can be made")
     folder = tmp_path_factory.mktemp("tls")
     subprocess.run(
-        [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out", "cert.pem"]
-        + ["-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"],
+        [
+            openssl,
+            *["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out", "cert.pem", "-days", "2"],
+            "-subj",
+            "/CN=localhost",
+            "-addext",
+            "subjectAltName=DNS:localhost",
+        ],
         cwd=folder,
         check=True,
         capture_output=True,
@@ -72,7 +78,7 @@ async def test_what_is_wrong_is_said_without_the_password(
     tls: tuple[int, Path], url: str, error: type[Exception], says: str
 ) -> None:
     port, certificate = tls
-    app = Nexq(url.format(port=port, certificate=certificate), patience=0.2)
+    app = Nexq(url.format(port=port, certificate=certificate), patience=1)
     with pytest.raises(error, match=says) as caught:
         await app.enqueue("any")
     assert "pw@" not in str(caught.value) and "wrong" not in str(caught.value)
