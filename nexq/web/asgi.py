@@ -42,6 +42,7 @@ def create_asgi(app: Nexq, *, gate: Gate | None = None, rules: list[Rule] | None
     )
     # A redirect would be made from the Host header, which anybody may write.
     served.router.redirect_slashes = False
+    served.state.rules = all_rules
     return served
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from nexq.keys import MAX_NAME
+from nexq.states import JobState
 
 
 def _text(value: object) -> object:
@@ -64,20 +65,86 @@ class JobAccepted(BaseModel):
     warning: str | None = None
 
 
-class JobBody(BaseModel):
-    """A job with its timeline."""
+class Open(BaseModel):
+    """An answer: members may be added later."""
 
     model_config = ConfigDict(extra="allow")
 
-    id: str
+
+class Pointed(Open):
+    """What is wrong at one place of the body."""
+
+    pointer: str
+    message: str
+
+
+class ProblemBody(Open):
+    """An error (RFC 9457). `type` is stable; `errors` names places of the body by JSON pointers (RFC 6901)."""
+
     type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[Pointed] | None = None
+
+
+class OldAccepted(BaseModel):
+    """What `POST /task` answers."""
+
+    status: Literal["queued"]
+    task_id: str
+
+
+class BatchAnswer(BaseModel):
+    """Per job, at its place, what became of it: as `POST /api/jobs` answers, or a problem."""
+
+    accepted: int
+    failed: int
+    results: list[JobAccepted | ProblemBody]
+
+
+class AttemptBody(Open):
+    """A run that did not complete."""
+
+    outcome: str
+    attempt: int
+    started_ms: float
+    ended_ms: float
+    worker: str
+    error: dict[str, Any]
+
+
+class EventBody(Open):
+    """One line of a job's timeline."""
+
+    at_ms: float
+    event: str
+
+
+class JobBody(Open):
+    """A job. Times are Unix ms; `timeline` comes where one job is asked for."""
+
+    id: str
     queue: str
-    state: str
+    type: str
+    state: JobState
     priority: int
     payload: Any
-    attempt: int
-    result: Any = None
-    error: str | None = None
+    attempt: Annotated[int, Field(description="The run that it is, or was, in; given back ones do not count.")]
+    delivery: Annotated[int, Field(description="Claims in all, those too whose worker died.")]
+    worker: str | None
+    enqueued_ms: float
+    started_ms: float | None
+    unique: str | None
+    options: dict[str, Any]
+    error: Annotated[str | None, Field(description="The last attempt's error as one line.")]
+    result: Any
+    cancel_requested: bool
+    attempts: list[AttemptBody]
+    timeline: list[EventBody] | None = None
+    due_ms: float | None = None
+    lease_until_ms: float | None = None
+    ended_ms: float | None = None
 
 
 class JobPage(BaseModel):
@@ -87,12 +154,118 @@ class JobPage(BaseModel):
     next: str | None
 
 
-class ProblemBody(BaseModel):
-    """An error (RFC 9457)."""
+class JobMoved(Open):
+    """Where a job stands after a move."""
 
-    model_config = ConfigDict(extra="allow")
+    id: str
+    state: JobState
 
+
+class BulkAnswer(BaseModel):
+    """How many jobs were moved and which were not (100 at most are named); with `dry_run`, how many match."""
+
+    done: int | None = None
+    refused: list[dict[str, str]] | None = None
+    refused_count: int | None = None
+    matched: int | None = None
+    ids: list[str] | None = None
+    more: Annotated[bool, Field(description="One call moves 1,000 at most: others remain.")]
+
+
+class QueueBody(Open):
+    """A queue at one moment."""
+
+    name: str
+    counts: dict[str, int]
+    lag_s: Annotated[float | None, Field(description="Age of the oldest ready job, seconds.")]
+    paused: dict[str, Any] | None
+    totals: dict[str, int]
+
+
+class Queues(BaseModel):
+    """All queues."""
+
+    queues: list[QueueBody]
+
+
+class Purged(BaseModel):
+    """How many jobs were dropped."""
+
+    queue: str
+    state: JobState
+    purged: int
+
+
+class WorkerBody(Open):
+    """A worker as it told of itself."""
+
+    id: str
+    alive: bool
+    alive_until_ms: float
+
+
+class Workers(BaseModel):
+    """All workers, and the time of the server that keeps the jobs."""
+
+    workers: list[WorkerBody]
+    now_ms: float
+
+
+class Ordered(BaseModel):
+    """What a worker was told."""
+
+    id: str
+    ordered: dict[str, Any]
+
+
+class HandlerBody(Open):
+    """A handler as its workers published it; `schema` is its payload's JSON Schema."""
+
+    name: str
+    queue: str
+    priority: int
+
+
+class Handlers(BaseModel):
+    """All handlers."""
+
+    handlers: list[HandlerBody]
+
+
+class Stats(Open):
+    """Figures over all queues."""
+
+    now_ms: float
+    queues: int
+    workers: int
+    counts: dict[str, int]
+    totals: dict[str, int]
+    lag_s: float | None
+
+
+class ClaimedJob(BaseModel):
+    """A claimed job; its token settles it."""
+
+    id: str
+    queue: str
     type: str
-    title: str
-    status: int
-    detail: str
+    payload: Any
+    priority: int
+    token: int
+    attempt: int
+    delivery: int
+    options: dict[str, Any]
+    claimed_ms: int
+
+
+class Claimed(BaseModel):
+    """The claimed jobs; none where there was none."""
+
+    jobs: list[ClaimedJob]
+
+
+class Extended(BaseModel):
+    """The claim holds; whether the job shall stop."""
+
+    id: str
+    cancel_requested: bool

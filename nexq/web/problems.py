@@ -24,7 +24,7 @@ from nexq.errors import (
 
 #: Where the kinds of problems are described; the URI is a name first, stable across versions.
 TYPE_BASE = "urn:nexq:problem:"
-_TITLES = {
+TITLES = {
     400: "Bad request",
     401: "Authentication required",
     403: "Not allowed",
@@ -56,7 +56,7 @@ class Problem(Exception):
         """The problem document."""
         return {
             "type": TYPE_BASE + self.kind,
-            "title": _TITLES.get(self.status, "Error"),
+            "title": TITLES.get(self.status, "Error"),
             "status": self.status,
             "detail": self.detail,
             **self.more,

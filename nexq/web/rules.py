@@ -7,16 +7,19 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from nexq.web import bulk, claims, events, jobs, listing, queues, submit
+from nexq.states import JobState
+from nexq.web import bulk, claims, events, jobs, listing, models, queues, submit
 from nexq.web.access import ACCESS
+from nexq.web.docs import DOCS
 from nexq.web.models import JobAccepted, JobBody, JobPage, JobRequest
 from nexq.web.principal import Scope
 from nexq.web.table import Rule
 
 _STRING = {"type": "string"}
+_STATES = [state.value for state in JobState]
 _LISTING: dict[str, dict[str, Any]] = {
     "queue": {**_STRING, "description": "Only this queue."},
-    "state": {**_STRING, "description": "Only this state."},
+    "state": {**_STRING, "enum": _STATES, "description": "Only this state."},
     "type": {**_STRING, "description": "Only this type."},
     "q": {**_STRING, "description": "Text in the id, the type, the payload or the last error."},
     "limit": {"type": "integer", "minimum": 1, "maximum": 500, "default": 50},
@@ -31,6 +34,9 @@ _EVENTS: dict[str, dict[str, Any]] = {
 }
 _Answers = Mapping[int, tuple[str, type[BaseModel] | None]]
 _ACCEPTED: _Answers = {202: ("Taken.", JobAccepted), 200: ("Ended within `Prefer: wait`.", JobBody)}
+_MOVED: _Answers = {200: ("Done.", models.JobMoved)}
+_RENEWED: _Answers = {200: ("Renewed.", models.Extended)}
+_CANCELLED: _Answers = {200: ("Cancelled.", models.JobMoved), 202: ("Its worker was told.", models.JobMoved)}
 _JOB: _Answers = {200: ("The job.", JobBody)}
 #: A thousand jobs may come in one body.
 _BATCH_BYTES = 64 * 1024 * 1024
@@ -136,16 +142,30 @@ API: list[Rule] = [
             summary=summary,
             query=_QUEUE,
             body=body,
-            answers={200: ("Done.", None)},
+            answers=answers,
         )
-        for verb, endpoint, tag, summary, body in (
-            ("complete", claims.complete, "workers", "Complete a claimed job", claims.CompleteRequest),
-            ("fail", claims.fail, "workers", "Fail a claimed job", claims.FailRequest),
-            ("extend", claims.extend, "workers", "Extend a claim's lease", claims.ExtendRequest),
-            ("cancel", jobs.cancel_job, "jobs", "Cancel a job", None),
-            ("retry", jobs.retry_job, "jobs", "Run a dead, cancelled or retrying job again", None),
-            ("promote", jobs.promote_job, "jobs", "Run a scheduled or retrying job now", None),
-            ("reprioritize", jobs.reprioritize_job, "jobs", "Change a job's priority", jobs.Reprioritize),
+        for verb, endpoint, tag, summary, body, answers in (
+            ("complete", claims.complete, "workers", "Complete a claimed job", claims.CompleteRequest, _MOVED),
+            ("fail", claims.fail, "workers", "Fail a claimed job", claims.FailRequest, _MOVED),
+            (
+                "extend",
+                claims.extend,
+                "workers",
+                "Extend a claim's lease",
+                claims.ExtendRequest,
+                {200: ("Renewed.", models.Extended)},
+            ),
+            (
+                "cancel",
+                jobs.cancel_job,
+                "jobs",
+                "Cancel a job",
+                None,
+                {200: ("Cancelled.", models.JobMoved), 202: ("Its worker was told.", models.JobMoved)},
+            ),
+            ("retry", jobs.retry_job, "jobs", "Run a dead, cancelled or retrying job again", None, _MOVED),
+            ("promote", jobs.promote_job, "jobs", "Run a scheduled or retrying job now", None, _MOVED),
+            ("reprioritize", jobs.reprioritize_job, "jobs", "Change a job's priority", jobs.Reprioritize, _MOVED),
         )
     ),
     Rule(
@@ -225,12 +245,12 @@ API: list[Rule] = [
             tag="queues",
             summary=f"{verb.capitalize()} a queue",
             body=body,
-            answers={200: ("Done.", None)},
+            answers={200: ("Done.", answer)},
         )
-        for verb, endpoint, body in (
-            ("pause", queues.pause_queue, queues.Pause),
-            ("resume", queues.resume_queue, None),
-            ("purge", queues.purge_queue, queues.Purge),
+        for verb, endpoint, body, answer in (
+            ("pause", queues.pause_queue, queues.Pause, models.QueueBody),
+            ("resume", queues.resume_queue, None, models.QueueBody),
+            ("purge", queues.purge_queue, queues.Purge, models.Purged),
         )
     ),
     Rule(
@@ -280,4 +300,5 @@ API: list[Rule] = [
         answers={200: ("The figures.", models.Stats)},
     ),
     *ACCESS,
+    *DOCS,
 ]

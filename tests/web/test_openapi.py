@@ -1,0 +1,196 @@
+"""The description: valid, complete, true to the server; and the page that shows it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from typing import Any
+from urllib.parse import unquote
+
+import jsonschema
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from nexq.web.openapi import describe
+from nexq.web.rules import API
+from tests.support.servers import Server
+from tests.web.conftest import Served, make_app
+
+
+@pytest.fixture(scope="module")
+def described(working: Served) -> dict[str, Any]:
+    answer = working.client.get("/openapi.json")
+    assert answer.status_code == 200 and answer.headers["content-type"] == "application/json"
+    return dict(answer.json())
+
+
+def operations(description: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, item in description["paths"].items():
+        for method, operation in item.items():
+            yield method, path, operation
+
+
+def test_it_is_valid(described: dict[str, Any]) -> None:
+    assert described["openapi"] == "3.1.0"
+    assert [error.message for error in OpenAPIV31SpecValidator(described).iter_errors()] == []
+
+
+def test_every_route_with_an_answer_is_in_it(described: dict[str, Any]) -> None:
+    there = {(method.upper(), path) for method, path, _ in operations(described)}
+    for rule in API:
+        path = rule.path.replace(":path}", "}")
+        assert (rule.method, path) in there or not rule.answers, f"{rule.method} {path} is not described"
+
+
+def test_every_operation_says_what_it_takes_and_gives(described: dict[str, Any]) -> None:
+    names = [operation["operationId"] for _, _, operation in operations(described)]
+    assert len(names) == len(set(names))
+    for method, path, operation in operations(described):
+        where = f"{method} {path}"
+        assert operation["summary"] and operation["tags"], where
+        assert any(status < "400" for status in operation["responses"]), where
+        names = [p["name"] for p in operation.get("parameters", ()) if p["in"] == "path"]
+        assert names == re.findall(r"{(\w+)}", path), where
+        if operation["security"]:
+            assert {"401", "403"} <= operation["responses"].keys(), where
+        if "requestBody" in operation:
+            assert {"400", "413", "415", "422"} <= operation["responses"].keys(), where
+    for status, answer in described["components"]["responses"].items():
+        assert list(answer["content"]) == ["application/problem+json"]
+        assert ("Retry-After" in answer.get("headers", {})) == (status in ("429", "503"))
+
+
+def test_each_handler_has_a_path_with_its_payload(described: dict[str, Any], working: Served) -> None:
+    operation = described["paths"]["/api/handlers/send_email/jobs"]["post"]
+    assert operation["description"] == "Send an e-mail."
+    reference = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+    schema = described["components"]["schemas"][reference.removeprefix("#/components/schemas/")]
+    assert schema["required"] == ["to"] and schema["properties"]["to"]["type"] == "string"
+    assert working.client.post("/api/handlers/send_email/jobs", json={"to": "a"}).status_code == 202
+    assert working.client.post("/api/handlers/send_email/jobs", json={"too": "a"}).status_code == 422
+
+
+def test_handlers_with_awkward_names_and_nested_schemas(valkey: Server) -> None:
+    from pydantic import BaseModel
+
+    class Point(BaseModel):
+        x: int
+        next: Point | None = None
+
+    Point.model_rebuild(_types_namespace={"Point": Point})
+    app = make_app(valkey.url)
+    for name in ("a b", "a/b", "a_b", "ü:x", "50%", "?#"):
+
+        async def plot(at: Point) -> None: ...
+
+        plot.__annotations__["at"] = Point
+        app.handler(name)(plot)
+    with Served(app) as served:
+        description = served.client.get("/openapi.json").json()
+        assert [error.message for error in OpenAPIV31SpecValidator(description).iter_errors()] == []
+        paths = [p for p in description["paths"] if p.startswith("/api/handlers/") and "{name" not in p]
+        assert {unquote(p.split("/")[3]) for p in paths} >= {"a b", "a/b", "a_b", "ü:x", "50%", "?#"}
+        for path in paths:
+            if unquote(path.split("/")[3]) in ("a b", "a/b", "a_b", "ü:x", "50%", "?#"):
+                good = served.client.post(path, json={"at": {"x": 1, "next": {"x": 2}}})
+                assert good.status_code == 202, path
+                job = served.client.get(good.headers["location"]).json()
+                assert job["type"] == unquote(path.split("/")[3])
+                assert served.client.post(path, json={"at": {"x": "?"}}).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/api/jobs", None),
+        ("GET", "/api/jobs/{id}", None),
+        ("GET", "/api/dead", None),
+        ("GET", "/api/queues", None),
+        ("GET", "/api/queues/{queue}", None),
+        ("GET", "/api/workers", None),
+        ("GET", "/api/handlers", None),
+        ("GET", "/api/stats", None),
+        ("POST", "/api/jobs", {"type": "echo"}),
+        ("POST", "/api/jobs", {"typ": "echo"}),
+        ("POST", "/task", {"type": "echo"}),
+        ("POST", "/api/jobs:batch", {"jobs": [{"type": "echo"}, {}]}),
+        ("POST", "/api/jobs:retry", {"state": "dead", "dry_run": True}),
+        ("POST", "/api/jobs:retry", {"ids": ["nobody"]}),
+        ("POST", "/api/claim", {"worker": "w", "queue": "mail"}),
+        ("POST", "/api/queues/{queue}/pause", {"reason": "x"}),
+        ("POST", "/api/queues/{queue}/resume", None),
+        ("POST", "/api/queues/{queue}/purge", None),
+    ],
+)
+def test_answers_are_as_described(
+    working: Served, described: dict[str, Any], method: str, path: str, body: Any
+) -> None:
+    id = working.submit("echo", 1, queue="described")
+    working.client.post("/api/claim", json={"worker": "w", "queue": "described"})
+    real = path.replace("{id}", id).replace("{queue}", "described")
+    answer = working.client.request(method, real, json=body)
+    operation = described["paths"][path][method.lower()]
+    told = operation["responses"][str(answer.status_code)]
+    if "$ref" in told:
+        told = described["components"]["responses"][str(answer.status_code)]
+    schema = {**told["content"][answer.headers["content-type"]]["schema"], "components": described["components"]}
+    jsonschema.Draft202012Validator(schema).validate(answer.json())
+
+
+def test_it_is_there_while_the_backend_is_away() -> None:
+    description = describe(API)
+    assert "/api/handlers/{name}/jobs" in description["paths"]
+    with Served(make_app("redis://127.0.0.1:1", patience=0.1)) as served:
+        assert served.client.get("/openapi.json").json()["paths"].keys() == description["paths"].keys() | {
+            f"/api/handlers/{name}/jobs" for name in ("echo", "fail", "send_email", "stay")
+        }
+        assert served.client.get("/docs").status_code == 200
+
+
+# -- The page
+
+
+class Page(HTMLParser):
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.loads: list[str] = []
+        self.inline: list[str] = []
+        self._in = ""
+        self.feed(source)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._in = tag
+        for name, value in attrs:
+            if name in ("src", "href"):
+                self.loads.append(value or "")
+            if name.startswith("on") or name == "style":
+                self.inline.append(f"{tag} {name}")
+
+    def handle_data(self, data: str) -> None:
+        if self._in in ("script", "style") and data.strip():
+            self.inline.append(data)
+
+    def handle_endtag(self, tag: str) -> None:
+        self._in = ""
+
+
+def test_the_page_loads_nothing_from_elsewhere(served: Served) -> None:
+    answer = served.client.get("/docs")
+    assert answer.status_code == 200 and answer.headers["content-type"].startswith("text/html")
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy and "unsafe" not in policy and "*" not in policy
+    page = Page(answer.text)
+    assert page.inline == []
+    assert page.loads
+    for url in page.loads:
+        assert "//" not in url and served.client.get(f"/{url}").status_code == 200, url
+
+
+def test_its_script_makes_no_markup_of_text(served: Served) -> None:
+    script = served.client.get("/docs/docs.js")
+    assert script.headers["content-type"].startswith("text/javascript")
+    assert script.headers["x-content-type-options"] == "nosniff"
+    for word in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "http://", "https://"):
+        assert word not in script.text, word
+    assert "url(" not in served.client.get("/docs/docs.css").text
