@@ -62,7 +62,7 @@ class RedisBackend:
         self._patience_s = patience_s
         self._call_timeout_s = call_timeout_s
         self._before_connect = before_connect
-        self._connection_class, self._connection_kwargs = _connection_of(url, call_timeout_s)
+        self._connection_class, self._connection_kwargs = _connection_of(url)
         self._wire: Wire | None = None
         self._wait_wire: Wire | None = None
         self._connecting = asyncio.Lock()
@@ -213,7 +213,10 @@ class RedisBackend:
             raise ConfigError(f"{self.url}: the server refuses the credentials: {error}") from None
         except ResponseError as error:
             raise BackendUnavailable(f"{self.url}: the server refuses the connection: {error}") from None
-        except (RedisError, OSError, TimeoutError, WireLost) as error:
+        except TimeoutError:
+            why = f"no answer within {self._call_timeout_s:g} s"
+            raise BackendUnavailable(f"{self.url}: cannot connect: {why}") from None
+        except (RedisError, OSError, WireLost) as error:
             raise BackendUnavailable(f"{self.url}: cannot connect: {error}") from None
 
 
@@ -227,7 +230,7 @@ def redact(url: str) -> str:
     return urlunsplit(parts._replace(netloc=f"{parts.username or ''}:***@{host}{port}"))
 
 
-def _connection_of(url: str, timeout_s: float) -> tuple[type[Connection], dict[str, Any]]:
+def _connection_of(url: str) -> tuple[type[Connection], dict[str, Any]]:
     """redis-py's connection class and its arguments for a URL. Raises ConfigError."""
     scheme, _, rest = url.partition("://")
     scheme = {"valkey": "redis", "valkeys": "rediss"}.get(scheme, scheme)
@@ -238,9 +241,6 @@ def _connection_of(url: str, timeout_s: float) -> tuple[type[Connection], dict[s
     connection_class = kwargs.pop("connection_class", Connection)
     if scheme == "unix" and not kwargs.get("path"):
         raise ConfigError(f"{url!r} has no path: expected unix:///path/of/the.sock")
-    kwargs.setdefault("socket_connect_timeout", timeout_s)
-    # Also for the handshake; afterwards the wire keeps its own deadlines.
-    kwargs.setdefault("socket_timeout", timeout_s)
     if scheme != "unix":
         # A peer that vanished without a word is noticed by the kernel in about 20 s.
         kwargs.setdefault("socket_keepalive", True)

@@ -34,7 +34,11 @@ class Wire(asyncio.Protocol):
     @classmethod
     async def open(cls, connection: Connection, timeout_s: float) -> Wire:
         """Connect and sign in by redis-py's connection, then take its transport over."""
-        await connection.connect()  # type: ignore[no-untyped-call]
+        # redis-py would use asyncio.wait_for, which on Python 3.11 may swallow a cancel: the timeout is ours.
+        connection.socket_timeout = None
+        connection.socket_connect_timeout = None
+        async with asyncio.timeout(timeout_s):
+            await connection.connect()  # type: ignore[no-untyped-call]
         wire = cls(timeout_s)
         assert connection._writer is not None
         transport = cast(asyncio.Transport, connection._writer.transport)

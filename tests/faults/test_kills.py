@@ -95,7 +95,6 @@ def test_the_checks_see_tokens_that_are_given_twice() -> None:
     assert "H4" in report["rules"], report["text"]
 
 
-@pytest.mark.xfail(reason="asyncio.wait_for of Python 3.11, used by redis-py as it connects, swallows it", strict=False)
 async def test_a_wait_that_is_cancelled_while_it_connects_ends(valkey: Server) -> None:
     for turns in range(1, 30):
         backend = RedisBackend(valkey.url)
