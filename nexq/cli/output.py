@@ -5,6 +5,7 @@ On a terminal a table is drawn by rich; elsewhere it is plain columns, whole, fo
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -68,7 +69,8 @@ def print_facts(facts: Iterable[tuple[str, Any]]) -> None:
     width = max((len(name) for name, _ in shown), default=0)
     for name, value in shown:
         first, *more = value.splitlines() or [""]
-        colour = COLOURS.get(first) if name == "state" and sys.stdout.isatty() else None
+        colour = COLOURS.get(first) if name == "state" and "NO_COLOR" not in os.environ else None
+        # Colours vanish by themselves where there is no terminal.
         typer.echo(f"{name:<{width}}  " + (typer.style(first, fg=colour) if colour else first))
         for line in more:
             typer.echo(" " * (width + 2) + line)
