@@ -17,11 +17,13 @@ from nexq.errors import NexqError
 VERBS = {
     "up": "Run",
     "worker": "Run",
+    "server": "Run",
     "enqueue": "Jobs",
     "jobs": "Jobs",
     "dead": "Jobs",
     "queues": "Look and steer",
     "workers": "Look and steer",
+    "token": "Look and steer",
     "doctor": "Look and steer",
     "stress": "Look and steer",
 }
