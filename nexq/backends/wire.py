@@ -37,8 +37,13 @@ class Wire(asyncio.Protocol):
         # redis-py would use asyncio.wait_for, which on Python 3.11 may swallow a cancel: the timeout is ours.
         connection.socket_timeout = None
         connection.socket_connect_timeout = None
-        async with asyncio.timeout(timeout_s):
-            await connection.connect()  # type: ignore[no-untyped-call]
+        try:
+            async with asyncio.timeout(timeout_s):
+                await connection.connect()  # type: ignore[no-untyped-call]
+        except BaseException:
+            if connection._writer is not None:
+                connection._writer.transport.abort()
+            raise
         wire = cls(timeout_s)
         assert connection._writer is not None
         transport = cast(asyncio.Transport, connection._writer.transport)
