@@ -17,12 +17,12 @@ MOST_LINES = 400
 #: Bottom to top. A room is a module or a package right under nexq; "" is nexq/__init__.py, the public names.
 #: Rooms of one floor do not import each other; modules of one package do, but not in a circle.
 FLOORS: list[set[str]] = [
-    {"errors", "states", "backoff"},
+    {"errors", "states", "backoff", "tasks"},
     {"clock", "config", "ids", "keys", "payload", "scripts"},
     {"retry", "outcome", "depends", "job", "engine"},
     {"signature", "backends"},
     {"registry", "store"},
-    {"worker", "doctor", "health"},
+    {"worker", "doctor", "health", "metrics"},
     {"app"},
     {""},
     {"web", "demo"},

@@ -12,6 +12,7 @@ from nexq.errors import BackendError
 from nexq.keys import queue_keys
 from nexq.states import JobState
 from nexq.store import Store
+from nexq.tasks import end
 
 #: A wake-up is a hint and may be lost with its connection: look anew this often.
 LOOK_S = 5.0
@@ -26,6 +27,7 @@ class Results:
         self._waiting: dict[tuple[str, str], list[asyncio.Future[None]]] = defaultdict(list)
         self._keys: dict[str, str] = {}
         self._listener: asyncio.Task[None] | None = None
+        self._changing = asyncio.Lock()
 
     async def ended(self, queue: str, id: str, timeout_s: float | None) -> JobState:
         """Wait until the job has ended or the time is over; returns its state then. Raises JobNotFound."""
@@ -35,7 +37,7 @@ class Results:
             future = loop.create_future()
             self._waiting[queue, id].append(future)
             try:
-                self._listen_to(queue)
+                await self._listen_to(queue)
                 state = await self._store.moves.watch(queue, id, self._name)
                 if state.ended:
                     return state
@@ -52,21 +54,23 @@ class Results:
 
     async def aclose(self) -> None:
         """Stop listening."""
-        if self._listener is not None:
-            self._listener.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._listener
+        async with self._changing:
+            if self._listener is not None:
+                await end(self._listener)
             self._listener = None
 
-    def _listen_to(self, queue: str) -> None:
+    async def _listen_to(self, queue: str) -> None:
         key = queue_keys(self._store.namespace, queue)["done"] + self._name
-        if key not in self._keys:
-            self._keys[key] = queue
-            if self._listener is not None:
-                self._listener.cancel()
+        if key in self._keys and self._listener is not None and not self._listener.done():
+            return
+        async with self._changing:
+            # Only when the one before has ended: a backend takes one wait at a time.
+            if self._listener is not None and (key not in self._keys or self._listener.done()):
+                await end(self._listener)
                 self._listener = None
-        if self._listener is None or self._listener.done():
-            self._listener = asyncio.create_task(self._listen(list(self._keys)))
+            self._keys[key] = queue
+            if self._listener is None:
+                self._listener = asyncio.create_task(self._listen(list(self._keys)))
 
     async def _listen(self, keys: list[str]) -> None:
         backoff = Backoff()

@@ -19,6 +19,7 @@ from nexq.backoff import Backoff
 from nexq.errors import BackendError
 from nexq.keys import worker_control_keys
 from nexq.store import Store
+from nexq.tasks import end
 from nexq.worker.running import Stop
 from nexq.worker.settings import WorkerSettings
 
@@ -87,9 +88,7 @@ class Heartbeat:
         try:
             await self._beat(store)
         finally:
-            listener.cancel()
-            with contextlib.suppress(asyncio.CancelledError, Exception):
-                await listener
+            await end(listener)
             with contextlib.suppress(BackendError, TimeoutError):
                 await asyncio.wait_for(store.members.beat(self._settings.id, 0, b"{}"), 2.0)
             await store.aclose()

@@ -17,6 +17,7 @@ from nexq.outcome import Outcome
 from nexq.registry import Registry
 from nexq.store import Store
 from nexq.store.moves import Claim
+from nexq.tasks import end
 from nexq.worker.executor import Executor, broken
 from nexq.worker.feed import BATCH, Feed
 from nexq.worker.heartbeat import Heartbeat
@@ -138,10 +139,7 @@ class Worker:
             # At once: a claim that comes now is given back, and must not be claimed again by the same exchange.
             self._claim(False)
             # Who claims no more must not take wake-ups that others could use.
-            while not waker.done():
-                # More than once: a connection that is just being opened may swallow it (wait_for of Python 3.11).
-                waker.cancel()
-                await asyncio.wait([waker], timeout=0.05)
+            await end(waker)
             await self._drain()
             for feed in self._feeds.values():
                 feed.close()

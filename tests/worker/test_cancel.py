@@ -11,7 +11,7 @@ import pytest
 from nexq import Context, JobCancelled, JobState, Nexq
 from nexq.store.moves import Entry
 from tests.support.waiting import until
-from tests.worker.work import SOON_S, ended, in_state, working
+from tests.worker.work import SOON_S, claim_for, ended, in_state, working
 
 
 async def test_a_running_async_handler_is_cancelled_within_a_second(app: Nexq) -> None:
@@ -126,8 +126,7 @@ async def test_a_job_in_the_backlog_is_cancelled_unrun(app: Nexq) -> None:
         await in_state(holder, JobState.RUNNING)
         # As if it had been claimed ahead.
         job = await run.enqueue("x")
-        store = await app.store()
-        (claim,) = (await store.moves.exchange("default", worker.settings.id, "n1", lease_ms=15_000, limit=1)).claims
+        (claim,) = await claim_for(app, worker, 1)
         worker.start(worker._feeds["default"], claim)
         assert await job.cancel() is JobState.RUNNING
         assert (await ended(job)).state is JobState.CANCELLED
@@ -170,7 +169,7 @@ async def test_a_stop_before_the_first_step_of_a_job(app: Nexq) -> None:
         await until(lambda: worker._feeds["default"].idle)
         worker._claim(False)
         await store.moves.enqueue("default", [Entry("j1", b"53never\n{}")])
-        (claim,) = (await store.moves.exchange("default", worker.settings.id, "n1", lease_ms=15_000, limit=1)).claims
+        (claim,) = await claim_for(app, worker, 1)
         worker.start(worker._feeds["default"], claim)
         worker._stop_job("default", claim.id, claim.token, "cancel")
         assert (await ended(app.job("j1"))).state is JobState.CANCELLED

@@ -9,6 +9,7 @@ import time
 import pytest
 
 from nexq import Context, JobState, Nexq
+from nexq.store.moves import new_nonce
 from tests.support.waiting import until
 from tests.worker.work import SOON_S, ended, in_state, working
 
@@ -157,7 +158,7 @@ async def test_a_worker_that_dies_again_and_again_buries_its_job(app: Nexq) -> N
     store = await app.store()
     for n in range(3):
         # Claimed by a worker that is never heard of again.
-        (claim,) = (await store.moves.exchange("default", f"dead{n}", "n", lease_ms=1, limit=1)).claims
+        (claim,) = (await store.moves.exchange("default", f"dead{n}", new_nonce(), lease_ms=1, limit=1)).claims
 
         async def expired(token: int = claim.token) -> bool:
             record = await job.refresh()

@@ -79,10 +79,11 @@ async def test_a_child_that_dies_fails_its_job_only(app: Nexq) -> None:
 
 
 async def test_a_child_that_died_while_idle_is_replaced(app: Nexq) -> None:
-    async with working(app, concurrency=1):
+    async with working(app, concurrency=1) as worker:
         pid = await (await app.enqueue("pid")).result(SOON_S)
         os.kill(pid, signal.SIGKILL)
-        await until(lambda: gone(pid), SOON_S, "the child to die")
+        (idle,) = worker._executor._processes._idle
+        await until(lambda: not idle.alive, SOON_S, "the child to die")
         job = await app.enqueue("pid")
         assert await job.result(SOON_S) != pid
         assert (await job.refresh()).run.attempt == 1

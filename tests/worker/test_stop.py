@@ -15,7 +15,7 @@ from nexq import JobState, Nexq
 from nexq.worker.loop import Worker
 from tests.support.servers import Server
 from tests.support.waiting import until, until_sync
-from tests.worker.work import SOON_S, in_state, settings
+from tests.worker.work import SOON_S, claim_for, in_state, settings
 
 
 async def start(app: Nexq, **changes: object) -> tuple[Worker, asyncio.Task[None]]:
@@ -62,8 +62,7 @@ async def test_the_backlog_is_given_back_at_once(app: Nexq) -> None:
     first = await hold.enqueue()
     await in_state(first, JobState.RUNNING)
     ahead = [await hold.enqueue() for _ in range(3)]
-    store = await app.store()
-    for claim in (await store.moves.exchange("default", worker.settings.id, "n", lease_ms=15_000, limit=3)).claims:
+    for claim in await claim_for(app, worker, 3):
         worker.start(worker._feeds["default"], claim)
     worker.stop()
     for job in ahead:

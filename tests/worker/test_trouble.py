@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from nexq import JobState, Nexq, Retry
 from nexq.job import JobRecord
@@ -105,6 +106,20 @@ async def test_a_result_that_cannot_be_kept_buries_the_job(memory_app: Nexq, cas
     assert record.state is JobState.DEAD
     assert "result" in record.last_error
     assert record.run.attempt == 1
+
+
+class Measured(BaseModel):
+    value: float
+
+
+@pytest.mark.xfail(strict=True, reason="NaN inside a model or dataclass of a result is kept as null, silently")
+async def test_nan_inside_a_model_is_found_too(memory_app: Nexq) -> None:
+    @memory_app.handler
+    async def give() -> Measured:
+        return Measured(value=float("nan"))
+
+    record = await last_words(memory_app, give)
+    assert record.state is JobState.DEAD
 
 
 async def test_a_cancelled_inner_task_counts_as_a_failure(memory_app: Nexq) -> None:

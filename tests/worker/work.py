@@ -8,6 +8,7 @@ from typing import Any
 
 from nexq import Job, JobState, Nexq
 from nexq.job import JobRecord
+from nexq.store.moves import Claim, new_nonce
 from nexq.worker.loop import Worker
 from nexq.worker.settings import WorkerSettings
 from tests.support.waiting import until
@@ -44,3 +45,10 @@ async def in_state(job: Job[Any], *states: JobState, timeout_s: float = SOON_S) 
     record = await until(there, timeout_s, f"job {job.id} to be {' or '.join(states)}")
     assert isinstance(record, JobRecord)
     return record
+
+
+async def claim_for(app: Nexq, worker: Worker, limit: int) -> list[Claim]:
+    """Claims in a worker's name, as if its own feed had made them."""
+    moves = (await app.store()).moves
+    exchanged = await moves.exchange("default", worker.settings.id, new_nonce(), lease_ms=15_000, limit=limit)
+    return exchanged.claims
