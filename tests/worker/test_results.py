@@ -204,3 +204,21 @@ async def test_revive_and_run_now(app: Nexq) -> None:
         later = await work.options(delay=600).enqueue()
         assert await later.run_now()
         assert await later.result(SOON_S) == 3
+
+
+async def test_an_app_closes_at_any_moment_of_its_listening(make_app: MakeApp) -> None:
+    """Also while the listening connection is being opened, and for another queue anew."""
+    for turns in range(12):
+        app = make_app()
+
+        @app.handler(f"work{turns}")
+        async def work() -> None: ...
+
+        jobs = [await work.options(queue=q).enqueue() for q in ("default", "other")]
+        waits = [asyncio.create_task(job.result(SOON_S)) for job in jobs]
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        for wait in waits:
+            wait.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
+        await asyncio.wait_for(app.aclose(), SOON_S)

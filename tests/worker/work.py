@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from nexq import Job, JobState, Nexq
+from nexq.app import Handler
 from nexq.job import JobRecord
 from nexq.store.moves import Claim, new_nonce
 from nexq.worker.loop import Worker
@@ -52,3 +53,17 @@ async def claim_for(app: Nexq, worker: Worker, limit: int) -> list[Claim]:
     moves = (await app.store()).moves
     exchanged = await moves.exchange("default", worker.settings.id, new_nonce(), lease_ms=15_000, limit=limit)
     return exchanged.claims
+
+
+def with_handler(app: Nexq) -> Nexq:
+    @app.handler("add", queue="sums", priority="high")
+    async def add(a: int, b: float = 0.0) -> float:
+        return a + b
+
+    return app
+
+
+def add(app: Nexq) -> Any:
+    spec = app.registry.get("add")
+    assert spec is not None
+    return Handler(app, spec)
