@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from nexq.cli.common import Json, Limit, Namespace, Queue, Type, Url, Yes, confirm, fail, note, with_store
-from nexq.cli.jobs import retry_one, run_moves, select, show_list
+from nexq.cli.jobs import select, show_list
+from nexq.cli.moves import retry_one, run_moves
 from nexq.cli.output import print_json
 from nexq.cli.queues import purge_state
 from nexq.errors import JobNotFound, UniqueConflict

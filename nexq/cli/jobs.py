@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Annotated, Any
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Annotated
 
 import typer
 
-from nexq.cli.common import Ids, Json, Limit, Namespace, Queue, Type, Url, fail, find, note, with_store
+from nexq.cli.common import Ids, Json, Limit, Namespace, Queue, Type, Url, find, note, with_store
+from nexq.cli.moves import Told, retry_one, run_each, run_moves
 from nexq.cli.output import ago, at, print_facts, print_json, print_table, short, span
-from nexq.errors import BackendError, NexqError, UniqueConflict
+from nexq.errors import JobNotFound, NexqError
 from nexq.job import JobRecord
 from nexq.keys import check_queue
 from nexq.payload import loads
@@ -32,9 +34,6 @@ ORDER = (
 )
 #: With --type: most jobs of one state of one queue that are looked at.
 LOOKED_AT = 10_000
-
-#: What one verb does to one job: returns what to say, or raises NexqError.
-Move = Callable[[Store, JobRecord], Awaitable[str]]
 
 
 @app.command("ls")
@@ -127,13 +126,7 @@ def prioritize(
 @app.command("rm")
 def rm(ids: Ids, queue: Queue = None, json: Json = False, url: Url = None, namespace: Namespace = None) -> None:
     """Delete jobs and all that is known of them. A running one must be cancelled first."""
-
-    async def move(store: Store, job: JobRecord) -> str:
-        if not await store.moves.delete(job.queue, job.id):
-            raise NexqError(f"it is running; `nexq jobs cancel {job.id}` first")
-        return "deleted"
-
-    run_moves(ids, queue, move, json, url, namespace)
+    run_each(ids, lambda store, id: _remove(store, id, queue), json, url, namespace)
 
 
 # -- Shared with `nexq dead`
@@ -191,50 +184,14 @@ def show_list(jobs: list[JobRecord], more: bool, json: bool) -> None:
         note(f"There are more than these {len(jobs):,}: see --limit, --state, --queue, --type.")
 
 
-def run_moves(
-    ids: list[str], queue: str | None, move: Move, json: bool, url: str | None, namespace: str | None
-) -> None:
-    """Make a move on each job and print what came of it; exit code 1 when one was refused."""
-
-    async def work(store: Store) -> list[dict[str, Any]]:
-        told: list[dict[str, Any]] = []
-        for id in ids:
-            try:
-                job = await find(store, id, queue)
-                told.append({"id": id, "queue": job.queue, "ok": True, "now": await move(store, job)})
-            except UniqueConflict as error:
-                told.append(
-                    {"id": id, "ok": False, "error": f"its unique key is held by the living job {error.holder}"}
-                )
-            except BackendError:
-                raise
-            except NexqError as error:
-                told.append({"id": id, "ok": False, "error": str(error)})
-        return told
-
-    told = with_store(url, namespace, work)
-    failed = [t for t in told if not t["ok"]]
-    if json:
-        print_json({"jobs": told})
-    else:
-        for t in told:
-            if t["ok"]:
-                typer.echo(f"{t['id']}  {t['now']}")
-        for t in failed:
-            note(f"{t['id']}: {t['error']}")
-    if failed:
-        fail(f"{len(failed)} of {len(told)} jobs could not be changed.")
-
-
-async def retry_one(store: Store, job: JobRecord) -> str:
-    """Revive a job that has ended badly, or run one now that is due later. Raises NexqError."""
-    if job.state in (JobState.DEAD, JobState.CANCELLED):
-        moved, state = await store.moves.revive(job.queue, job.id)
-    else:
-        moved, state = await store.moves.run_now(job.queue, job.id)
-    if not moved and state is not JobState.READY:
-        raise NexqError(f"it is {state.value}; dead, cancelled, retrying and scheduled jobs can be retried")
-    return JobState.READY.value
+async def _remove(store: Store, id: str, queue: str | None) -> Told:
+    """Delete a job, also one that is damaged: its queue is found by trying. Raises NexqError."""
+    for name in [check_queue(queue)] if queue else (await store.views.directory()).queues:
+        with suppress(JobNotFound):
+            if not await store.moves.delete(name, id):
+                raise NexqError(f"it is running; `nexq jobs cancel {id}` first")
+            return Told(name, "deleted")
+    raise JobNotFound(id, queue or "any")
 
 
 def _when(job: JobRecord) -> str | None:

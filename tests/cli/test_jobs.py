@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from nexq.store import Store
 from tests.cli.conftest import Cli
-from tests.doctor.ward import QUEUE, stock
+from tests.doctor.ward import QUEUE, key, stock
 
 
 @pytest.fixture
@@ -102,6 +103,16 @@ def test_rm(ward: Cli) -> None:
     ward.call("jobs", "rm", "ready-1", "dead-1")
     assert not {"ready-1", "dead-1"} & states(ward).keys()
     assert "`nexq jobs cancel running-1` first" in ward.call("jobs", "rm", "running-1", code=1).stderr
+
+
+def test_rm_of_a_damaged_job(ward: Cli) -> None:
+    async def damage(store: Store) -> None:
+        await store.backend.command("ZREM", key("dead"), "dead-1")  # type: ignore[attr-defined]
+
+    ward.store(damage)
+    assert ward.json("jobs", "rm", "dead-1")["jobs"][0]["queue"] == QUEUE
+    assert ward.json("doctor")["ok"] is True
+    assert "No job 'dead-1'" in ward.error("jobs", "rm", "dead-1")
 
 
 def test_dead(ward: Cli) -> None:
