@@ -102,7 +102,7 @@ def describe(request: Request, principal: Principal, status: int, answer: Respon
         "principal": principal.name,
         "token": getattr(principal, "token", ""),
         "method": request.method,
-        "path": clean(request.url.path),
+        "path": clean(str(request.scope["path"])),
         "status": status,
         "address": client.host if client is not None else "",
     }

@@ -72,7 +72,7 @@ class Guard:
         self.app = app
         self.auth = auth
         self.local_only = local_only
-        self.failures = failures or Failures()
+        self.failures = Failures() if failures is None else failures
         self.sessions = Sessions()
         self.auditor = Auditor()
         self._known: OrderedDict[tuple[str, str], _Known] = OrderedDict()
@@ -240,23 +240,35 @@ def refuse_other_sites(request: Request) -> None:
     """Refuse a call that a page of another site made a browser send. Raises Problem 403."""
     site = request.headers.get("sec-fetch-site")
     origin = request.headers.get("origin")
-    if site in (None, "same-origin", "none") and (
-        origin is None or urlsplit(origin).netloc.lower() == request.headers.get("host", "").lower() != ""
-    ):
+    host = request.headers.get("host", "").lower()
+    if site in (None, "same-origin", "none") and (origin is None or _host_of(origin) == host != ""):
         return
     raise Problem(403, "cross-origin", "Calls that change something are taken from nexq's own pages only.")
 
 
 def _refuse_other_names(request: Request) -> None:
-    host = request.headers.get("host", "")
-    name = urlsplit(f"//{host}").hostname if host.isascii() else None
-    if not is_loopback_name(name or ""):
+    if not is_loopback_name(_name_of(request.headers.get("host", ""))):
         raise Problem(
             403,
             "host-not-allowed",
             "This server has no authentication, so it answers only to the names of this machine: "
             "localhost, 127.0.0.1, [::1]. Create a token (`nexq token create`) to use another name.",
         )
+
+
+def _host_of(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
+
+
+def _name_of(host: str) -> str:
+    """The name in a Host header, without the port."""
+    try:
+        return urlsplit(f"//{host}").hostname or "" if host.isascii() else ""
+    except ValueError:
+        return ""
 
 
 def is_loopback_name(name: str) -> bool:

@@ -58,7 +58,8 @@ class Served:
         self.app = app
         self._worker = worker
         self._asgi = asgi
-        self._socket = socket.socket()
+        # With the protocol named, asyncio turns Nagle off; without, each answer takes 40 ms.
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._socket.bind(("127.0.0.1", 0))
         self.port = int(self._socket.getsockname()[1])
         self.url = f"http://127.0.0.1:{self.port}"
