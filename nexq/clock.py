@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
@@ -18,7 +17,7 @@ def seconds(value: Duration, what: str = "duration") -> float:
         value = value.total_seconds()
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise InvalidJob(f"Expected {what} to be a number of seconds or a timedelta, got {value!r}.")
-    if math.isnan(value) or not 0 <= value <= _MOST_S:
+    if not 0 <= value <= _MOST_S:  # NaN is not either
         raise InvalidJob(f"Expected {what} to be from 0 to {_MOST_S:.0f} seconds, got {value!r}.")
     return float(value)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import re
@@ -39,6 +40,8 @@ def dump_json(value: Any, what: str) -> bytes:
 
 def refuse_nan(value: Any, what: str) -> None:
     """Raise InvalidPayload for a value with NaN or Infinity in it."""
+    with contextlib.suppress(PydanticSerializationError):
+        value = to_jsonable_python(value, inf_nan_mode="constants")
     path = _find_nan(value, "")
     if path is not None:
         raise InvalidPayload(

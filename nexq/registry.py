@@ -23,7 +23,7 @@ Priority = int | Literal["low", "normal", "high"]
 
 def priority_of(value: object) -> int:
     """The priority as 0 to 9. Raises ConfigError."""
-    if isinstance(value, str) and value.isdigit():
+    if isinstance(value, str) and value.isdecimal():
         value = int(value)
     if isinstance(value, str) and value in PRIORITY_NAMES:
         return PRIORITY_NAMES[value]
@@ -121,7 +121,7 @@ def make_spec(
         raise ConfigError(f"{what}: mode 'async' needs an `async def`; this one runs in mode 'thread' or 'process'.")
     if mode == "thread" and is_async:
         raise ConfigError(f"{what}: an `async def` runs in mode 'async' or 'process', not in a thread.")
-    if mode == "process" and "<locals>" in fn.__qualname__:
+    if mode == "process" and ("<locals>" in fn.__qualname__ or fn.__name__ == "<lambda>"):
         raise ConfigError(f"{what}: mode 'process' needs a function at the top of its module, to be found by a child.")
     if isinstance(max_lost, bool) or not isinstance(max_lost, int) or not 0 <= max_lost <= 9:
         raise ConfigError(f"{what}: expected max_deliveries to be from 0 to 9 beyond the attempts, got {max_lost!r}.")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Annotated, Any, NotRequired, cast, get_args, get_origin, get_type_hints
 
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
+from pydantic.errors import PydanticInvalidForJsonSchema
 from pydantic_core import PydanticSerializationError
 from typing_extensions import TypedDict
 
@@ -84,8 +85,11 @@ class Signature:
             raise self._invalid(error) from None
 
     def json_schema(self) -> dict[str, Any]:
-        """The payload's JSON Schema."""
-        return self._adapter.json_schema()
+        """The payload's JSON Schema; empty where a parameter's type has none."""
+        try:
+            return self._adapter.json_schema()
+        except PydanticInvalidForJsonSchema:
+            return {}
 
     def read_result(self, raw: bytes | None) -> Any:
         """A stored result as the annotated return type, plain data where that is not possible."""

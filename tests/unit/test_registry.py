@@ -40,13 +40,12 @@ def generating_sync() -> Iterator[int]:
 
 
 #: A digit to str.isdigit, none to int.
-SQUARED = pytest.param("²", marks=pytest.mark.xfail(strict=True, reason="a plain ValueError instead of ConfigError"))
+SQUARED = pytest.param("²")
 #: It has no name by which a child could find it.
 LAMBDA = pytest.param(
     lambda a: a,
     {"mode": "process"},
     "top of its module",
-    marks=pytest.mark.xfail(strict=True, reason="a lambda of the module's top is taken for mode 'process'"),
 )
 
 

@@ -139,7 +139,6 @@ def test_integers_of_any_size() -> None:
     assert signature.parse(b'{"a":%d}' % 2**90) == {"a": 2**90}
 
 
-@pytest.mark.xfail(strict=True, reason="registered, but its worker fails when it publishes its handlers")
 def test_a_type_without_a_schema_can_be_published() -> None:
     def odd(then: Callable[[int], None] | None = None) -> None: ...
 

@@ -112,7 +112,6 @@ class Measured(BaseModel):
     value: float
 
 
-@pytest.mark.xfail(strict=True, reason="NaN inside a model or dataclass of a result is kept as null, silently")
 async def test_nan_inside_a_model_is_found_too(memory_app: Nexq) -> None:
     @memory_app.handler
     async def give() -> Measured:
