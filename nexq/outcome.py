@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from nexq.clock import Duration
+
 Kind = Literal["complete", "retry", "bury", "snooze", "cancel", "release"]
 
 
@@ -41,7 +43,7 @@ class Control:
 class Snooze(Control):
     """Return it from a handler: run this job again after `delay` seconds; not counted as an attempt."""
 
-    delay: float
+    delay: Duration
 
 
 @dataclass(frozen=True, slots=True)
