@@ -147,7 +147,7 @@ class Nexq:
     async def enqueue(
         self,
         type: str,
-        payload: Any = None,
+        payload: Any = ...,
         *,
         delay: Duration | None = None,
         run_at: datetime | None = None,
@@ -160,6 +160,8 @@ class Nexq:
         max_deliveries: int | None = None,
     ) -> Job[Any]:
         """Submit a job by its type's name: an object payload becomes keyword arguments, anything else the first.
+
+        Left out, the payload is an empty object: no arguments.
 
         A type that nobody knows is taken with a warning (`Job.warning`), or refused in strict mode.
         Raises InvalidJob and its kinds, BackendUnavailable, OutcomeUnknown.
@@ -183,6 +185,8 @@ class Nexq:
     async def draft(self, type: str, payload: Any, options: Options) -> tuple[Draft, str]:
         """The job that a call by name asks for, checked, and a warning or ''. Raises InvalidJob and its kinds."""
         check_type(type)
+        if payload is ...:
+            payload = {}
         spec = self.registry.get(type)
         raw = dump_payload(payload, self.payload_limit)
         if spec is not None:
@@ -302,7 +306,7 @@ class SyncNexq:
     def __init__(self, app: Nexq) -> None:
         self._app = app
 
-    def enqueue(self, type: str, payload: Any = None, **options: Any) -> SyncJob[Any]:
+    def enqueue(self, type: str, payload: Any = ..., **options: Any) -> SyncJob[Any]:
         """See Nexq.enqueue."""
         return SyncJob(self._app.runner, self._app.runner.run(self._app.enqueue(type, payload, **options)))
 

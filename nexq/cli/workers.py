@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from nexq.cli.common import Json, Namespace, Url, with_store
 from nexq.cli.output import ago, print_json, print_table
-from nexq.errors import ConfigError, NexqError
-from nexq.keys import system_keys
+from nexq.errors import NexqError
 from nexq.store import Store, WorkerView
 
 app = typer.Typer(help="Look at workers and tell them what to do.", no_args_is_help=True)
 
 Id = Annotated[str, typer.Argument(metavar="WORKER", help="The worker's id, or the beginning of it.")]
-#: An order that no worker takes is forgotten after this long.
-ORDER_MS = 60_000
 
 
 @app.command("ls")
@@ -83,17 +79,12 @@ def stop(id: Id, url: Url = None, namespace: Namespace = None) -> None:
 
 def _order(id: str, order: str, url: str | None, namespace: str | None, told: str) -> None:
     async def work(store: Store) -> str:
-        command: Callable[..., Awaitable[Any]] | None = getattr(store.backend, "command", None)
-        if command is None:
-            raise ConfigError(f"Workers on {store.backend.url} cannot be told anything from outside.")
         alive = [w.id for w in (await store.views.directory()).workers if w.alive]
         named = [w for w in alive if w == id] or [w for w in alive if w.startswith(id)]
         if len(named) != 1:
             found = f"{len(named)} workers begin with" if named else "No living worker is called"
             raise NexqError(f"{found} {id!r}. Living: {', '.join(alive) or 'none'}.")
-        key = system_keys(store.namespace)["control"] + named[0]
-        await command("RPUSH", key, order)
-        await command("PEXPIRE", key, ORDER_MS)
+        await store.members.order(named[0], order)
         return named[0]
 
     worker = with_store(url, namespace, work)

@@ -28,7 +28,7 @@ KINDS = {
         "I1",
         "error",
         "Ids stand in a state set, but `jobs` has no spec for them: nothing can be run.",
-        _FOREIGN + "Restore the specs from a backup, or `nexq jobs rm` the ids.",
+        _FOREIGN + "Restore the specs from a backup, or ZREM the ids from their sets.",
     ),
     "nowhere": Kind(
         "I1",

@@ -38,7 +38,9 @@ class JobRequest(Strict):
     """A job to be run."""
 
     type: Annotated[str, Field(min_length=1, max_length=200, description="The handler's name.")]
-    payload: Annotated[Any, Field(description="An object becomes keyword arguments, anything else the first.")] = None
+    payload: Annotated[
+        Any, Field(default_factory=dict, description="An object becomes keyword arguments, anything else the first.")
+    ]
     queue: Annotated[QueueName | None, Field(description="The handler's own when left out.")] = None
     priority: Annotated[Priority | None, Field(description="0 to 9 (9 first), or low, normal, high.")] = None
     schedule_in: Annotated[float | None, Field(ge=0, le=MOST_S, description="Seconds from now.")] = None

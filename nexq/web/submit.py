@@ -43,7 +43,7 @@ class OldTask(Strict):
     """The body of `POST /task`."""
 
     type: str
-    payload: Any = None
+    payload: Any = Field(default_factory=dict)
 
 
 async def create_job(call: Call) -> Response:
