@@ -19,6 +19,7 @@ from nexq.outcome import Outcome
 from nexq.store import Exchanged, Store
 from nexq.store.moves import Claim, new_nonce
 from nexq.worker.settings import WorkerSettings
+from nexq.worker.tally import Tally
 
 log = logging.getLogger("nexq.worker")
 
@@ -55,11 +56,12 @@ class Slots(Protocol):
 class Feed:
     """The feed of one queue."""
 
-    def __init__(self, store: Store, queue: str, settings: WorkerSettings, slots: Slots) -> None:
+    def __init__(self, store: Store, queue: str, settings: WorkerSettings, slots: Slots, tally: Tally) -> None:
         self.queue = queue
         self._moves = store.moves
         self._settings = settings
         self._slots = slots
+        self._tally = tally
         self._keep = settings.keep.pack()
         self._completed: list[Arg] = []
         self._others: list[Arg] = []
@@ -83,6 +85,8 @@ class Feed:
         self.turn = 0
         self._under_way = False
         self._hear = False
+        #: Why exchanges fail at present, or ''.
+        self.trouble = ""
 
     @property
     def wanting(self) -> bool:
@@ -170,6 +174,7 @@ class Feed:
         nonce = new_nonce()
         backoff = Backoff(cap_s=0.5)
         while True:
+            began_mono = time.monotonic()
             try:
                 reply = await self._moves.exchange(
                     self.queue,
@@ -186,10 +191,14 @@ class Feed:
             except BackendError as error:
                 # Outcomes are never dropped: the same call goes out again until it is answered.
                 log.warning("queue %r: %s", self.queue, error)
+                self._tally.exchange_failures += 1
+                self.trouble = str(error)
                 await asyncio.sleep(backoff.next_s())
         self._under_way = False
         self._slots.release(limit)
         self._note(reply, limit, n)
+        self._tally.exchanges.note(self.last_ok_mono - began_mono)
+        self.trouble = ""
         for claim in reply.claims:
             if claim.spec:
                 self._slots.start(self, claim)

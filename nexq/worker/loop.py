@@ -21,8 +21,10 @@ from nexq.tasks import end
 from nexq.worker.executor import Executor, broken
 from nexq.worker.feed import BATCH, Feed
 from nexq.worker.heartbeat import Heartbeat
+from nexq.worker.readiness import why_not_ready
 from nexq.worker.running import Running, Stop
 from nexq.worker.settings import WorkerSettings
+from nexq.worker.tally import Gauges, Tally, counted
 from nexq.worker.waker import Waker
 
 log = logging.getLogger("nexq.worker")
@@ -52,7 +54,9 @@ class Worker:
         self._stopping = asyncio.Event()
         self._drained = asyncio.Event()
         self._loop = asyncio.get_running_loop()
-        self._feeds = {q: Feed(store, q, settings, self) for q in settings.queues}
+        self.tally = Tally(h.name for h in registry)
+        self._run = counted(self._executor.run, self.tally) if settings.metrics else self._executor.run
+        self._feeds = {q: Feed(store, q, settings, self, self.tally) for q in settings.queues}
         self._waker = Waker(store, self._feeds, settings.lease_s)
         self._heartbeat = Heartbeat(
             store, settings, claims=self._held, info=self._info, on_stop=self._on_stop, on_order=self._on_order
@@ -127,6 +131,23 @@ class Worker:
         """Whether each queue had a successful exchange within the watchdog time."""
         return self._silence_s() < self.settings.watchdog_s
 
+    async def why_not_ready(self) -> str:
+        """Why it does not take and run jobs, or ''. Makes a round trip where the last one is not fresh.
+
+        To be called on the worker's loop: that it answers says that no handler blocks the loop.
+        """
+        if self._stopping.is_set():
+            return "it is stopping"
+        if not self._claiming:
+            return "it was told to claim no more"
+        if not self.ready:
+            return f"no successful round trip for {self._silence_s():.0f} s"
+        return await why_not_ready(self._feeds.values(), self._store.moves)
+
+    def gauges(self) -> Gauges:
+        """How full it is, and how long the server has been silent. May be read in any thread."""
+        return Gauges(self._concurrency, self._active, len(self._backlog), self._silence_s())
+
     async def run(self) -> None:
         """Work until stopped. Raises WorkerDeaf when the store was silent for the watchdog time."""
         await self._publish()
@@ -183,7 +204,7 @@ class Worker:
     async def _carry(self, feed: Feed, running: Running) -> None:
         """Run the job, hand its outcome in, free its slot."""
         try:
-            outcome = await self._executor.run(running)
+            outcome = await self._run(running)
         except BaseException as error:
             log.exception("job %s cannot be run", running.claim.id.decode())
             outcome = broken(error)
@@ -323,6 +344,7 @@ class Worker:
             return
         if why == "lost":
             log.warning("job %s: its lease was lost; it is stopped here", id.decode())
+            self.tally.leases_lost += 1
         # A task that is cancelled before its first step would end without an outcome; this comes after that.
         self._loop.call_soon(running.ask_to_stop, why)
 
@@ -347,6 +369,7 @@ class Worker:
             log.warning("an order that is not known: %r", text)
 
     def _on_stale(self, id: bytes) -> None:
+        self.tally.stale += 1
         log.warning("job %s: its outcome came too late, its lease had gone to another", id.decode())
 
     async def _publish(self) -> None:

@@ -26,6 +26,7 @@ class WorkerSettings:
     lease_s      how long a claim lasts without a heartbeat: a killed worker's jobs run again after it
     grace_s      how long running jobs may go on after a stop was asked for
     watchdog_s   without a successful claim round trip for this long the worker gives up and exits non-zero
+    metrics      count and time runs by handler
     burst        stop when no job is ready, instead of waiting
     """
 
@@ -34,6 +35,7 @@ class WorkerSettings:
     lease_s: float = 15.0
     grace_s: float = 30.0
     watchdog_s: float = 150.0
+    metrics: bool = False
     burst: bool = False
     keep: Keep = field(default_factory=Keep)
     id: str = field(default_factory=new_worker_id)
