@@ -15,6 +15,7 @@ from starlette.routing import Route
 from nexq.app import Nexq
 from nexq.web.auth import Guard
 from nexq.web.headers import SafeHeaders
+from nexq.web.metrics import opened
 from nexq.web.problems import Problem
 from nexq.web.rules import API
 from nexq.web.table import Gate, Rule, starlette_routes
@@ -25,7 +26,7 @@ def create_asgi(app: Nexq, *, gate: Gate | None = None, rules: list[Rule] | None
 
     gate    who may do what; left out: everybody everything. `nexq server` passes one that asks for tokens
     """
-    all_rules = API if rules is None else rules
+    all_rules = opened(API if rules is None else rules)
     # An envelope around the largest payload: its other fields are short.
     body_limit = app.payload_limit + 16_384
 

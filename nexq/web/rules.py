@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from nexq.states import JobState
-from nexq.web import bulk, claims, events, jobs, listing, models, queues, submit
+from nexq.web import bulk, claims, events, jobs, listing, metrics, models, queues, submit
 from nexq.web.access import ACCESS
 from nexq.web.docs import DOCS
 from nexq.web.models import JobAccepted, JobBody, JobPage, JobRequest
@@ -300,5 +300,6 @@ API: list[Rule] = [
         answers={200: ("The figures.", models.Stats)},
     ),
     *ACCESS,
+    metrics.RULE,
     *DOCS,
 ]
