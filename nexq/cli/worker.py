@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import secrets
@@ -11,10 +12,11 @@ import sys
 import threading
 import time
 from dataclasses import replace
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nexq import __version__
 from nexq.app import Nexq
 from nexq.backends import connect
 from nexq.backoff import Backoff
@@ -42,6 +44,9 @@ from nexq.keys import check_id, check_queue
 from nexq.store import Keep
 from nexq.worker.settings import WorkerSettings
 
+if TYPE_CHECKING:
+    from nexq.metrics.listener import Listener
+
 log = logging.getLogger("nexq.worker")
 
 #: A file descriptor that is open as long as the supervisor lives; set for its children only.
@@ -59,6 +64,16 @@ def worker(
     grace: Grace = None,
     burst: Annotated[bool, typer.Option("--burst", help="Stop when no job is ready.")] = False,
     name: Annotated[str | None, typer.Option("--name", help="Begin of the worker's id. Default: host and pid")] = None,
+    metrics_addr: Annotated[
+        str | None,
+        typer.Option(
+            "--metrics-addr",
+            envvar="NEXQ_METRICS_ADDR",
+            help="Serve /metrics, /livez and /readyz there; a second process takes the next port. Default: nowhere",
+            metavar="HOST:PORT",
+            show_default=False,
+        ),
+    ] = None,
     url: Url = None,
     namespace: Namespace = None,
     allow_unsafe: AllowUnsafe = False,
@@ -74,10 +89,11 @@ def worker(
     count = setting("processes", processes, 1)
     if not 1 <= count <= 256:
         raise ConfigError(f"Expected processes to be from 1 to 256, got {count!r}.")
-    settings = make_settings(queues, concurrency, lease, grace, burst=burst, name=name)
+    where = setting("metrics_addr", metrics_addr, "")
+    settings = replace(make_settings(queues, concurrency, lease, grace, burst=burst, name=name), metrics=bool(where))
     if count > 1:
         logs.set_up(setting("log_level", log_level, "info"), setting("log_format", log_format, "console"))
-        raise SystemExit(_supervise(ref, count, settings, setting("queues", queues, ""), name))
+        raise SystemExit(_supervise(ref, count, settings, setting("queues", queues, ""), name, where))
     loaded = load_app(ref)
     logs.set_up(setting("log_level", log_level, "info"), setting("log_format", log_format, "console"))
     warn_of_own_url(loaded, url, namespace)
@@ -86,7 +102,7 @@ def worker(
     if not len(loaded.registry):
         log.warning("the app has no handlers: every job will be given back")
     try:
-        asyncio.run(work(loaded, settings))
+        asyncio.run(work(loaded, settings, where))
     except WorkerDeaf as error:
         fail(f"The worker gives up: {error}", EXIT_DEAF)
     finally:
@@ -130,12 +146,25 @@ def warn_of_own_url(app: Nexq, url: str | None, namespace: str | None) -> None:
         note(f"The app's code gives its own namespace, {app.namespace!r}; --namespace is not used.")
 
 
-async def work(app: Nexq, settings: WorkerSettings) -> None:
-    """Run one worker until it is told to stop. Raises WorkerDeaf."""
+async def work(app: Nexq, settings: WorkerSettings, metrics_addr: str = "") -> None:
+    """Run one worker until it is told to stop. Raises WorkerDeaf, ConfigError."""
+    with contextlib.ExitStack() as stack:
+        listener: Listener | None = None
+        if metrics_addr:
+            from nexq.metrics import listener as door
+
+            listener = stack.enter_context(door.Listener(*door.parse_address(metrics_addr), __version__))
+            log.info("metrics on port %d", listener.address[1])
+        await _work(app, settings, listener)
+
+
+async def _work(app: Nexq, settings: WorkerSettings, listener: Listener | None) -> None:
     from nexq.worker.shutdown import run_until_signal
 
     await wait_for_server(app, settings.watchdog_s)
     made, store = await app.make_worker(settings=settings)
+    if listener is not None:
+        listener.watch(made)
     log.info(
         "worker %s: queues %s, %d handlers, concurrency %d, %s",
         settings.id,
@@ -173,9 +202,13 @@ async def wait_for_server(app: Nexq, patience_s: float) -> None:
         await probe.aclose()
 
 
-def _supervise(ref: str, count: int, settings: WorkerSettings, queues: str, name: str | None) -> int:
+def _supervise(ref: str, count: int, settings: WorkerSettings, queues: str, name: str | None, metrics_addr: str) -> int:
     """Run this command in several processes; returns the exit code."""
     from nexq.worker.supervisor import Supervisor
+
+    if metrics_addr:
+        # A wrong one is told before anything is started.
+        _address_of(metrics_addr, count)
 
     def command(number: int) -> list[str]:
         args = [sys.executable, "-m", "nexq", "worker", ref, "--processes", "1"]
@@ -187,9 +220,21 @@ def _supervise(ref: str, count: int, settings: WorkerSettings, queues: str, name
             args.append("--burst")
         if name:
             args += ["--name", f"{name}-{number}"]
+        if metrics_addr:
+            args += ["--metrics-addr", _address_of(metrics_addr, number)]
         return args
 
     return Supervisor(command, count, LIFE_VARIABLE, grace_s=settings.grace_s).run()
+
+
+def _address_of(text: str, number: int) -> str:
+    """The metrics address of a child: each takes the port after that of the one before it. Raises ConfigError."""
+    from nexq.metrics.listener import parse_address
+
+    host, port = parse_address(text)
+    shown = f"[{host}]" if ":" in host else host
+    # A port of the system's choice is another one for each.
+    return f"{shown}:{port and port + number - 1}"
 
 
 def _end_with_supervisor() -> None:
