@@ -56,6 +56,9 @@ async def _http_problem(request: Request, error: Exception) -> Response:
         path = request.scope["path"]
         routes = [r for r in request.app.routes if isinstance(r, Route) and r.path_regex.match(path)]
         headers["Allow"] = ", ".join(sorted({m for r in routes for m in r.methods or ()}))
+    if "content-length" in request.headers or "transfer-encoding" in request.headers:
+        # The body that nobody reads must not be taken for a further request.
+        headers["Connection"] = "close"
     detail = f"{request.method} {request.scope['path']}: {error.detail}."
     return Problem(error.status_code, kind, detail, headers).response()
 

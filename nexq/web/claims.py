@@ -27,6 +27,8 @@ from nexq.web.problems import Problem
 NOT_MINE_S = 5.0
 #: Exchanges that one claim makes at most while it gives back what it did not ask for.
 MOST_ROUNDS = 50
+#: How long a claim waits at most, seconds.
+MOST_WAIT_S = 60.0
 #: How often a waiting claim looks for jobs.
 LOOK_S = 0.25
 
@@ -42,7 +44,7 @@ class ClaimRequest(Strict):
     ] = None
     n: Annotated[int, Field(ge=1, le=100, description="Most jobs.")] = 1
     lease: Annotated[float, Field(ge=1, le=86_400, description="Seconds until an unextended claim is lost.")] = 30.0
-    wait: Annotated[float, Field(ge=0, le=60, description="Seconds to wait for a first job.")] = 0.0
+    wait: Annotated[float, Field(ge=0, le=MOST_WAIT_S, description="Seconds to wait for a first job.")] = 0.0
 
 
 class Token(Strict):
@@ -79,7 +81,7 @@ async def claim(call: Call) -> Response:
     worker = "http:" + check_id(body.worker)
     line = _line()
     loop = asyncio.get_running_loop()
-    until = loop.time() + body.wait
+    until = loop.time() + min(body.wait, MOST_WAIT_S)
     rounds = 0
     while True:
         reply = await line.exchange(call, queue, worker, lease_ms=body.lease * 1000, limit=body.n)

@@ -71,12 +71,20 @@ def starlette_routes(rules: list[Rule], app: Nexq, gate: Gate, body_limit: int) 
     ]
 
 
+def _refuse_two_lengths(request: Request) -> None:
+    """A body with a length and in chunks may end elsewhere for a proxy than for this server. Raises Problem 400."""
+    if "transfer-encoding" in request.headers and "content-length" in request.headers:
+        detail = "Expected either Content-Length or Transfer-Encoding, got both."
+        raise Problem(400, "ambiguous-length", detail, {"Connection": "close"})
+
+
 def _endpoint(rule: Rule, app: Nexq, gate: Gate, body_limit: int) -> Callable[[Request], Awaitable[Response]]:
     limit = rule.body_limit or body_limit
 
     async def endpoint(request: Request) -> Response:
         call: Call | None = None
         try:
+            _refuse_two_lengths(request)
             principal = await gate.admit(request, rule)
             store = app.link().store if rule.bare else await app.store()
             call = Call(request, app, store, principal, limit)

@@ -109,7 +109,7 @@ class Served:
         async with AsyncExitStack() as stack:
             if self._worker:
                 queues = tuple(self.app.registry.queues())
-                settings = WorkerSettings(queues=queues, concurrency=10)
+                settings = WorkerSettings(queues=queues, concurrency=10, grace_s=0.2)
                 await stack.enter_async_context(self.app.worker(settings=settings))
             config = uvicorn.Config(
                 create_asgi(self.app, **self._asgi), log_config=None, access_log=False, timeout_graceful_shutdown=1
