@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from tests.web.conftest import Served
@@ -52,3 +56,25 @@ def test_a_job_that_is_not_there(working: Served) -> None:
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["type"] == "urn:nexq:problem:job-not-found"
+
+
+ID = "VbgkymGFLL4n0s"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+
+def examples(page: str) -> list[str]:
+    """The curl commands of a page, one each."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", (DOCS / page).read_text(), re.M | re.S)
+    lines = "".join(blocks).replace("\\\n", " ").splitlines()
+    commands = [part.strip() for line in lines for part in re.split(r"; (?=curl)|\s+# ", line)]
+    return [command for command in commands if command.startswith("curl")]
+
+
+@pytest.mark.parametrize("command", [*examples("rest.md"), *examples("protocol.md")])
+def test_the_examples_of_the_docs(working: Served, command: str) -> None:
+    working.client.post("/api/jobs", json={"type": "stay", "id": ID, "queue": "held"})
+    command = command.replace("localhost:8080", working.url) + " -o /dev/null -w '%{http_code}'"
+    command = re.sub(r'"wait": \d+', '"wait": 1', command)
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=30, check=True)
+    # 409: the job is not in the state of the example, or the token is not the one of this run.
+    assert int(done.stdout) in (200, 202, 204, 409), (command, done.stdout)
