@@ -72,8 +72,8 @@ def examples(page: str) -> list[str]:
 
 @pytest.mark.parametrize("command", [*examples("rest.md"), *examples("protocol.md")])
 def test_the_examples_of_the_docs(working: Served, command: str) -> None:
-    working.client.post("/api/jobs", json={"type": "stay", "id": ID, "queue": "held"})
-    command = command.replace("localhost:8080", working.url) + " -o /dev/null -w '%{http_code}'"
+    id = working.submit("stay", queue="held")
+    command = command.replace(ID, id).replace("localhost:8080", working.url) + " -o /dev/null -w '%{http_code}'"
     command = re.sub(r'"wait": \d+', '"wait": 1', command)
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=30, check=True)
     # 409: the job is not in the state of the example, or the token is not the one of this run.
