@@ -32,7 +32,7 @@ class Context:
     delivery    this claim's number, those of dead workers included
     token       the fencing token: larger for each later claim; hand it to stores that can compare it
     deadline    Unix time in seconds when the timeout ends the run, None without a timeout
-    log         a logger whose records carry job_id, job_type and attempt
+    log         a logger whose records carry job_id, job_type, queue, attempt and worker
     """
 
     job: JobInfo

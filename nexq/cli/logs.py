@@ -11,7 +11,7 @@ from nexq.errors import ConfigError
 
 LEVELS = ("debug", "info", "warning", "error", "critical")
 #: What a job's logger adds to its records (nexq.depends.Context.log).
-_FIELDS = ("job_id", "job_type", "attempt")
+_FIELDS = ("job_id", "job_type", "queue", "attempt", "worker")
 
 
 class JsonFormatter(logging.Formatter):

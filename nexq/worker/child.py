@@ -105,6 +105,12 @@ async def _run(spec: HandlerSpec, kwargs: dict[str, Any], context: Context) -> A
 def _context_of(request: dict[str, Any]) -> Context:
     job = JobInfo(*request["job"])
     attempt, max_attempts, delivery, token, deadline = request["run"]
-    extra = {"job_id": job.id, "job_type": job.type, "attempt": attempt}
+    extra = {
+        "job_id": job.id,
+        "job_type": job.type,
+        "queue": job.queue,
+        "attempt": attempt,
+        "worker": request["worker"],
+    }
     log = logging.LoggerAdapter(logging.getLogger("nexq.job"), extra)
     return Context(job, attempt, max_attempts, delivery, token, deadline, log)

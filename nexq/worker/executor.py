@@ -42,7 +42,8 @@ class TimedOut(Exception):
 class Executor:
     """Runs handlers: async ones on the loop, sync ones in threads, `process` ones in killable children."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, worker: str = "") -> None:
+        self._worker = worker
         self._handlers = {h.name.encode(): h for h in registry}
         self._threads = Threads()
         self._processes = ProcessPool()
@@ -98,7 +99,7 @@ class Executor:
         options: dict[str, Any] | None,
     ) -> Any:
         """Run with timeout, context and dependencies."""
-        context = _context(handler, running, timeout_s, options)
+        context = _context(handler, running, timeout_s, options, self._worker)
         deadline = asyncio.timeout(timeout_s)
         failure: BaseException | None = None
         try:
@@ -150,13 +151,13 @@ class Executor:
 
 
 def _context(
-    handler: HandlerSpec, running: Running, timeout_s: float | None, options: dict[str, Any] | None
+    handler: HandlerSpec, running: Running, timeout_s: float | None, options: dict[str, Any] | None, worker: str
 ) -> Context:
     claim = running.claim
     spec = Spec.unpack(claim.spec)
     attempt, delivery = _counts(claim.counts)
     info = JobInfo(claim.id.decode(), spec.type, running.queue, spec.priority, spec.enqueued_ms)
-    extra = {"job_id": info.id, "job_type": info.type, "attempt": attempt}
+    extra = {"job_id": info.id, "job_type": info.type, "queue": info.queue, "attempt": attempt, "worker": worker}
     return Context(
         job=info,
         attempt=attempt,

@@ -43,7 +43,7 @@ class Worker:
         self.settings = settings
         self._store = store
         self._registry = registry
-        self._executor = Executor(registry)
+        self._executor = Executor(registry, settings.id)
         self._concurrency = settings.concurrency
         self._running: dict[_Key, Running] = {}
         self._backlog: deque[tuple[Feed, Running]] = deque()
@@ -217,7 +217,7 @@ class Worker:
             self.done += 1
         else:
             self.failed += 1
-            _log_outcome(running, outcome)
+            _log_outcome(running, outcome, self.settings.id)
         if running.stop != "lost":
             feed.settle(running.claim, outcome)
         self._fill()
@@ -382,9 +382,19 @@ class Worker:
             log.warning("the handlers could not be made known: %s", error)
 
 
-def _log_outcome(running: Running, outcome: Outcome) -> None:
+def _log_outcome(running: Running, outcome: Outcome, worker: str) -> None:
     level = logging.ERROR if outcome.kind == "bury" else logging.WARNING if outcome.kind == "retry" else logging.INFO
+    if not log.isEnabledFor(level):
+        return
     wait = f" in {outcome.delay_s:.3g} s" if outcome.delay_s else ""
     error = orjson.loads(outcome.detail)
     why = ": ".join(str(error[k]) for k in ("type", "message") if error.get(k))
-    log.log(level, "job %s: %s%s%s", running.claim.id.decode(), outcome.kind, wait, f" ({why[:300]})" if why else "")
+    claim = running.claim
+    extra = {
+        "job_id": claim.id.decode(),
+        "job_type": claim.spec[9 : claim.spec.find(b"\n")].decode(errors="replace"),
+        "queue": running.queue,
+        "attempt": int(claim.counts.split(b" ", 1)[0] or 1),
+        "worker": worker,
+    }
+    log.log(level, "job %s: %s%s%s", extra["job_id"], outcome.kind, wait, f" ({why[:300]})" if why else "", extra=extra)

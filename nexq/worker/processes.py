@@ -156,6 +156,7 @@ def _request(handler: HandlerSpec, kwargs: dict[str, Any], context: Context) -> 
             # As JSON again: the child checks and converts the arguments itself.
             "kwargs": handler.signature.pack((), kwargs, limit=1 << 40).decode(),
             "job": [getattr(context.job, f) for f in JobInfo.__slots__],
+            "worker": (context.log.extra or {}).get("worker", ""),
             "run": [context.attempt, context.max_attempts, context.delivery, context.token, context.deadline],
         }
     )
