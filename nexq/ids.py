@@ -44,8 +44,10 @@ class IdMaker:
     def __init__(self) -> None:
         self._lock = Lock()
         self._ms = -1
-        self._stamp = ""
         self._random = 0
+        #: The id without its last two digits, and these as a number: the common case only counts them up.
+        self._head = ""
+        self._low = 0
         os.register_at_fork(after_in_child=self._forget)
 
     def __call__(self) -> str:
@@ -53,17 +55,29 @@ class IdMaker:
         with self._lock:
             ms = time.time_ns() // 1_000_000
             if ms > self._ms:
-                self._ms = ms
-                self._stamp = encode7(ms)
-                self._random = secrets.randbelow(_RANDOM_START)
+                self._start(ms)
             else:
                 # The same millisecond, or the clock stepped back: stay on the last one and count.
-                self._random += 1
-                if self._random >= _RANDOM_SPAN:
-                    self._ms += 1
-                    self._stamp = encode7(self._ms)
-                    self._random = secrets.randbelow(_RANDOM_START)
-            return self._stamp + encode7(self._random)
+                self._low += 1
+                if self._low == 3844:
+                    self._carry()
+            return self._head + _PAIRS[self._low]
+
+    def _start(self, ms: int) -> None:
+        self._ms = ms
+        self._random = secrets.randbelow(_RANDOM_START)
+        self._split()
+
+    def _carry(self) -> None:
+        self._random += 3844 - self._random % 3844
+        if self._random >= _RANDOM_SPAN:
+            self._start(self._ms + 1)
+        else:
+            self._split()
+
+    def _split(self) -> None:
+        self._head = encode7(self._ms) + encode7(self._random)[:5]
+        self._low = self._random % 3844
 
     def _forget(self) -> None:
         self._lock = Lock()

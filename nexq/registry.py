@@ -5,13 +5,13 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 import orjson
 
 from nexq.errors import ConfigError, UnknownHandler
-from nexq.job import DEFAULT_MAX_LOST
+from nexq.job import DEFAULT_MAX_LOST, Spec
 from nexq.keys import check_queue, check_type
 from nexq.retry import Retry
 from nexq.signature import Signature
@@ -48,6 +48,12 @@ class HandlerSpec:
     retry: Retry = _DEFAULT_RETRY
     mode: Mode = "async"
     max_lost: int = DEFAULT_MAX_LOST
+    #: The head of its jobs' specs where they ask for nothing special: Spec.pack() without the payload.
+    spec_head: bytes = field(init=False)
+
+    def __post_init__(self) -> None:
+        head = Spec(self.name, b"", self.priority, self.max_lost).pack()
+        object.__setattr__(self, "spec_head", head)
 
     def about(self) -> bytes:
         """What is published of it, JSON: for servers without the user's code."""

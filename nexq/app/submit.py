@@ -58,8 +58,7 @@ def draft(type: str, payload: bytes, handler: HandlerSpec | None, options: Optio
     """The job that a call asks for. Raises InvalidJob, InvalidName, ConfigError."""
     if options is DEFAULTS and handler is not None:
         # The common case, kept short: an enqueue costs little more than its round trip.
-        spec = b"%d%d%b\n%b" % (handler.priority, handler.max_lost, type.encode(), payload)
-        return Draft(handler.queue, Entry(new_id(), spec), False)
+        return Draft(handler.queue, Entry(new_id(), handler.spec_head + payload), False)
     priority = handler.priority if handler else DEFAULT_PRIORITY
     max_lost = handler.max_lost if handler else DEFAULT_MAX_LOST
     queue = handler.queue if handler else "default"

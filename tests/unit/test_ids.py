@@ -60,6 +60,7 @@ def test_a_millisecond_that_runs_over_goes_into_the_next(monkeypatch: pytest.Mon
     monkeypatch.setattr("nexq.ids.time.time_ns", lambda: 10_000_000_000)
     first = maker()
     maker._random = 62**7 - 1
+    maker._split()
     second = maker()
     assert first < second
     assert decode7(second[:7]) == 10_001
