@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import Any, Literal
 
 import uvicorn
 from starlette.applications import Starlette
@@ -193,6 +193,7 @@ async def _serve(
 def _config(site: Starlette, how: Serving) -> uvicorn.Config:
     return uvicorn.Config(
         site,
+        http=_parser(),
         log_config=None,
         log_level="warning",
         access_log=False,
@@ -205,6 +206,15 @@ def _config(site: Starlette, how: Serving) -> uvicorn.Config:
         timeout_keep_alive=15,
         timeout_graceful_shutdown=round(how.stop_s),
     )
+
+
+def _parser() -> Literal["httptools", "h11"]:
+    """httptools where it is installed whole: a part of it would stop the server at its first connection."""
+    try:
+        whole = hasattr(import_module("httptools"), "HttpRequestParser")
+    except ImportError:
+        whole = False
+    return "httptools" if whole else "h11"
 
 
 @contextlib.contextmanager

@@ -122,17 +122,18 @@ def test_a_port_that_is_taken(tmp_path: Path, empty: str) -> None:
 def test_a_signal_lets_requests_end(tmp_path: Path, valkey: Server, empty: str, how: signal.Signals) -> None:
     found: list[httpx.Response] = []
     with Process(tmp_path, empty, "--no-auth") as process:
+        job = process.client.post("/api/jobs", json={"type": "echo"}).json()["id"]
 
         def wait() -> None:
-            body = {"queue": "default", "worker": "patient", "wait": 2.0}
-            found.append(httpx.post(f"{process.client.base_url}/api/claim", json=body, timeout=20.0, trust_env=False))
+            url = f"{process.client.base_url}/api/jobs/{job}"
+            found.append(httpx.get(url, headers={"Prefer": "wait=2"}, timeout=20.0, trust_env=False))
 
         thread = threading.Thread(target=wait)
         thread.start()
-        until_sync(lambda: valkey.wire.call("KEYS", "*memo:*patient*"), 5.0, "the claim to wait")
+        until_sync(lambda: valkey.wire.call("HLEN", "nexq:{default}:waiters"), 5.0, "the request to wait")
         code, took = process.stop(how)
         thread.join(10.0)
-        assert (code, found[0].status_code, found[0].json()) == (0, 200, {"jobs": []})
+        assert (code, found[0].status_code, found[0].json()["state"]) == (0, 200, "ready")
         assert 1.0 < took < 5.0
         assert "Traceback" not in process.text()
 
