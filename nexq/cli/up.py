@@ -54,6 +54,15 @@ def up(
     demo: Annotated[
         bool, typer.Option("--demo", help="Submit a little traffic, so that there is something to see.")
     ] = False,
+    auth: Annotated[
+        bool | None,
+        typer.Option(
+            "--auth/--no-auth",
+            envvar="NEXQ_AUTH",
+            help="Whether callers need a token. Default: when there are tokens; beyond this machine always",
+            show_default=False,
+        ),
+    ] = None,
     queues: Queues = None,
     concurrency: Concurrency = None,
     lease: Lease = None,
@@ -77,7 +86,7 @@ def up(
         settings = replace(settings, queues=tuple(loaded.registry.queues()) or ("default",))
     listening = _bind(host, setting("port", port, 8080))
     try:
-        asyncio.run(_up(loaded, settings, listening, demo=demo, bundled=not ref or ref == DEMO))
+        asyncio.run(_up(loaded, settings, listening, demo=demo, bundled=not ref or ref == DEMO, auth=auth))
     except WorkerDeaf as error:
         fail(f"The worker gives up: {error}", EXIT_DEAF)
     finally:
@@ -98,9 +107,11 @@ class _Watched:
         self._worker = worker
         self._stopping = False
 
-    def ready(self) -> bool:
-        """Whether jobs are taken and run."""
-        return not self._stopping and self._worker.ready
+    def why_not_ready(self) -> str:
+        """Why jobs are not taken and run, or ''."""
+        if self._stopping:
+            return "it is stopping"
+        return "" if self._worker.ready else "no fresh round trip of the worker"
 
     async def run(self) -> None:
         """Work until stopped."""
@@ -117,17 +128,21 @@ class _Watched:
         self._worker.hurry()
 
 
-async def _up(app: Nexq, settings: WorkerSettings, listening: socket.socket, *, demo: bool, bundled: bool) -> None:
-    from nexq.health import Listener, pages
+async def _up(
+    app: Nexq, settings: WorkerSettings, listening: socket.socket, *, demo: bool, bundled: bool, auth: bool | None
+) -> None:
+    from nexq.web.access import INDEX
+    from nexq.web.rules import API
+    from nexq.web.run import Serving, serving
     from nexq.worker.shutdown import run_until_signal
 
     await wait_for_server(app, settings.watchdog_s)
     worker, store = await app.make_worker(settings=settings)
     watched = _Watched(worker)
-    about = {"url": store.backend.url, "worker": settings.id, "queues": list(settings.queues)}
-    site = pages(await app.store(), watched.ready, about)
+    how = Serving(auth=auth, keep=settings.keep.pack(), stop_s=2.0)
+    rules = API if any(rule.path == "/" for rule in API) else [*API, INDEX]
     try:
-        async with Listener(site, listening), _traffic(app if demo else None):
+        async with serving(app, listening, how, watched.why_not_ready, rules), _traffic(app if demo else None):
             _greet(app, listening, store.backend.url, bundled=bundled, demo=demo)
             await run_until_signal(watched)
     finally:

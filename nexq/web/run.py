@@ -10,7 +10,8 @@ import random
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from copy import copy
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Literal
@@ -23,6 +24,7 @@ from nexq.errors import BackendError, BackendUnavailable, ConfigError
 from nexq.store import Store
 from nexq.web.asgi import create_asgi
 from nexq.web.auth import Guard
+from nexq.web.table import Rule
 
 log = logging.getLogger("nexq.server")
 
@@ -63,7 +65,7 @@ class Tidier:
         self._store = store
         self._keep = keep
         self._every_s = every_s
-        self._ok_mono = -FRESH_S
+        self._ok_mono = float("-inf")
         self.stopping = False
 
     def why_not_ready(self) -> str:
@@ -174,20 +176,60 @@ async def _serve(
     app: Nexq, guard: Guard, listening: socket.socket, how: Serving, ready: Callable[[Guard], None]
 ) -> None:
     tidier = Tidier(app.link().store, how.keep)
-    site = create_asgi(app, gate=guard)
-    site.state.ready = tidier.why_not_ready
-    server = _Server(_config(site, how))
+    server = _server(app, guard, how, tidier.why_not_ready)
+    async with _duties(app, guard, how, tidier):
+        with _signals(server, tidier):
+            ready(guard)
+            await server.serve(sockets=[listening])
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    app: Nexq, listening: socket.socket, how: Serving, why_not_ready: Callable[[], str], rules: list[Rule] | None = None
+) -> AsyncIterator[None]:
+    """Serve beside a worker while the block lasts. Raises ConfigError, as `serve` does.
+
+    The worker's patience with a store that is away is its own; requests have less.
+    """
+    web = copy(app)
+    web._links = {}
+    web.patience_s = min(app.patience_s, PATIENCE_S)
+    try:
+        guard = await make_guard(web, str(listening.getsockname()[0]), how.auth)
+        tidier = Tidier(await web.store(), how.keep)
+        server = _server(web, guard, how, lambda: why_not_ready() or tidier.why_not_ready(), rules)
+        async with _duties(web, guard, how, tidier):
+            task = asyncio.create_task(server.serve(sockets=[listening]), name="nexq-http")
+            try:
+                yield
+            finally:
+                server.should_exit = True
+                await task
+        await guard.auditor.flush(web.link().store.books)
+    finally:
+        await web.aclose()
+
+
+@contextlib.asynccontextmanager
+async def _duties(app: Nexq, guard: Guard, how: Serving, tidier: Tidier) -> AsyncIterator[None]:
+    """What runs beside the requests."""
     parts = [asyncio.create_task(tidier.run(), name="nexq-tidier")]
     if how.auth is None and guard.local_only:
         parts.append(asyncio.create_task(watch_tokens(app, guard), name="nexq-tokens"))
     try:
-        with _signals(server, tidier):
-            ready(guard)
-            await server.serve(sockets=[listening])
+        yield
     finally:
         for part in parts:
             part.cancel()
         await asyncio.gather(*parts, return_exceptions=True)
+
+
+def _server(
+    app: Nexq, guard: Guard, how: Serving, why_not_ready: Callable[[], str], rules: list[Rule] | None = None
+) -> _Server:
+    site = create_asgi(app, gate=guard, rules=rules)
+    site.state.ready = why_not_ready
+    return _Server(_config(site, how))
 
 
 def _config(site: Starlette, how: Serving) -> uvicorn.Config:

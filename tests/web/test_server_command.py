@@ -55,6 +55,12 @@ def test_it_does_not_listen_beyond_this_machine_without_authentication(tmp_path:
     assert "Traceback" not in process.text()
 
 
+def test_up_does_not_either(tmp_path: Path, empty: str) -> None:
+    done = Process(tmp_path, empty).nexq("up", "--host", "0.0.0.0", "--port", "0")
+    assert done.returncode == 1 and "Refusing to listen on 0.0.0.0" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_it_does_when_told_to_serve_everybody(tmp_path: Path, empty: str) -> None:
     with Process(tmp_path, empty, "--no-auth", host="0.0.0.0") as process:
         assert process.client.get("/api/jobs", headers={"Host": "nexq.example"}).status_code == 200
