@@ -165,9 +165,18 @@ def _handlers_operation(by_name: Rule, handler: Mapping[str, Any], refs: Any, sc
     operation["parameters"] = [p for p in operation["parameters"] if p["in"] != "path"]
     operation["requestBody"] = {
         "required": bool(schema.get("required")),
-        "content": {"application/json": {"schema": {"$ref": _REF + component}}},
+        "content": {"application/json": {"schema": _payload(component, schemas[component])}},
     }
     return operation
+
+
+def _payload(component: str, schema: Json) -> Json:
+    """An object with the handler's parameters; where one is enough, also anything else as the first one."""
+    reference = {"$ref": _REF + component}
+    first = next(iter(schema.get("properties", {})), None)
+    if first is None or not set(schema.get("required", ())) <= {first}:
+        return reference
+    return {"anyOf": [reference, {"allOf": [schema["properties"][first], {"not": {"type": "object"}}]}]}
 
 
 def _moved(schema: Any, component: str) -> Any:

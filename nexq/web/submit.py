@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 from typing import Annotated, Any
@@ -14,6 +15,7 @@ from nexq.app import Job, Options
 from nexq.app.submit import Draft
 from nexq.errors import InvalidPayload, JobNotFound, NexqError
 from nexq.ids import DIGITS
+from nexq.otel import untraced
 from nexq.web.call import Call, answer, invalid, pointer
 from nexq.web.models import JobRequest, Strict
 from nexq.web.problems import Problem, problem_of
@@ -103,9 +105,10 @@ async def _create(call: Call, body: JobRequest) -> Response:
     wait_s = call.prefer_wait_s()
     if wait_s is not None:
         headers["Preference-Applied"] = f"wait={wait_s:g}"
-        state = await call.app.link().wait(job.queue, job.id, wait_s)
-        if state.ended:
-            return answer((await job.refresh()).as_dict(), 200, headers)
+        # A repeat of a call whose job was deleted since is answered as the first one was.
+        with contextlib.suppress(JobNotFound):
+            if (await call.app.link().wait(job.queue, job.id, wait_s)).ended:
+                return answer((await job.refresh()).as_dict(), 200, headers)
     return answer(accepted, 202, headers)
 
 
@@ -148,7 +151,7 @@ async def _explain_duplicate(call: Call, job: Job[Any], drafted: Draft, body: Jo
     if key is None:
         return
     try:
-        same = (await job.refresh()).spec.pack() == drafted.entry.spec
+        same = untraced((await job.refresh()).spec.pack()) == untraced(drafted.entry.spec)
     except JobNotFound:
         same = True
     if not same:

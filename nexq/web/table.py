@@ -11,6 +11,8 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Send
+from starlette.types import Scope as ASGIScope
 
 from nexq.app import Nexq
 from nexq.errors import NexqError
@@ -66,9 +68,22 @@ class Gate(Protocol):
 def starlette_routes(rules: list[Rule], app: Nexq, gate: Gate, body_limit: int) -> list[Route]:
     """The rules as Starlette routes, in order."""
     return [
-        Route(rule.path, _endpoint(rule, app, gate, body_limit), methods=[rule.method], name=rule.summary)
+        Route(rule.path, _Served(_endpoint(rule, app, gate, body_limit)), methods=[rule.method], name=rule.summary)
         for rule in rules
     ]
+
+
+class _Served:
+    """An endpoint as an ASGI application: it answers its errors itself, and needs none of what Starlette wraps
+    around functions for that."""
+
+    def __init__(self, endpoint: Callable[[Request], Awaitable[Response]]) -> None:
+        self._endpoint = endpoint
+
+    async def __call__(self, scope: ASGIScope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive, send)
+        response = await self._endpoint(request)
+        await response(scope, receive, send)
 
 
 def _refuse_two_lengths(request: Request) -> None:

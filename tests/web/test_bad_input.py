@@ -21,7 +21,7 @@ from tests.web.test_submit import problem
 pytestmark = pytest.mark.usefixtures("no_errors")
 JSON = {"Content-Type": "application/json"}
 #: Seconds for schemathesis.
-BUDGET_S = 600 if os.environ.get("NEXQ_DEEP") else 20
+BUDGET_S = 600 if os.environ.get("NEXQ_DEEP") else 12
 
 
 def job(payload: bytes) -> bytes:
@@ -272,7 +272,7 @@ def test_schemathesis(valkey: Server, monkeypatch: pytest.MonkeyPatch, tmp_path:
             # A stream does not end; the other two make the address wait after some failures, as they should.
             *("--exclude-path", "/api/events", "--exclude-path", "/api/login", "--exclude-path", "/api/logout"),
             *("--mode", "all", "--phases", "coverage,fuzzing", "--max-time", str(BUDGET_S), "--max-examples", "50"),
-            *("--checks", CHECKS, "--continue-on-failure", "--no-shrink", "--no-color", "--workers", "2"),
+            *("--checks", CHECKS, "--continue-on-failure", "--no-shrink", "--no-color", "--workers", "1"),
             *("--request-timeout", "10", "--warnings", "off"),
         ]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=BUDGET_S + 50, check=False)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from nexq.web import claims
 from tests.support.waiting import until_sync
 from tests.web.conftest import Served
 from tests.web.test_submit import problem
@@ -104,7 +105,8 @@ def test_waiting_without_a_job_ends_in_time(served: Served) -> None:
     assert 0.25 < time.monotonic() - started < 5
 
 
-def test_only_the_wanted_types(served: Served) -> None:
+def test_only_the_wanted_types(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claims, "NOT_MINE_S", 1.0)
     others = [served.submit("other", n, queue="c9", priority=9) for n in range(30)]
     wanted = [served.submit("wanted", n, queue="c9") for n in range(2)]
     jobs = claim(served, "c9", handlers=["wanted", "also"], n=5)

@@ -151,6 +151,8 @@ def test_a_key_is_remembered_when_its_job_was_deleted(served: Served) -> None:
     again = served.client.post("/api/jobs", json=body, headers=headers)
     assert again.json()["id"] == id and again.json()["duplicate"]
     assert served.client.get(f"/api/jobs/{id}").status_code == 404
+    waiting = served.client.post("/api/jobs", json=body, headers={**headers, "Prefer": "wait=1"})
+    assert waiting.status_code == 202 and waiting.json()["id"] == id
 
 
 def test_bad_keys(served: Served) -> None:
