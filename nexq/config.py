@@ -37,6 +37,7 @@ SETTINGS: dict[str, tuple[str, type]] = {
     "metrics_addr": ("NEXQ_METRICS_ADDR", str),
     "metrics_public": ("NEXQ_METRICS_PUBLIC", bool),
     "target_lag": ("NEXQ_TARGET_LAG", float),
+    "otel": ("NEXQ_OTEL", bool),
 }
 
 _TRUE = frozenset({"1", "true", "yes", "on"})

@@ -20,7 +20,7 @@ FLOORS: list[set[str]] = [
     {"errors", "states", "backoff", "tasks"},
     {"clock", "config", "ids", "keys", "payload", "scripts"},
     {"retry", "outcome", "depends", "job", "engine"},
-    {"signature", "backends"},
+    {"otel", "signature", "backends"},
     {"registry", "store"},
     {"worker", "doctor", "health"},
     {"app", "metrics"},

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, overload
 
+from nexq import otel
 from nexq.app.handler import Bound, Handler
 from nexq.app.job import Job
 from nexq.app.link import AppLink
@@ -80,6 +81,8 @@ class Nexq:
         self.patience_s = seconds(patience, "patience")
         if self.patience_s > 50:
             raise ConfigError("Expected patience to be at most 50 s: a repeated enqueue is recognised for 60 s.")
+        if setting("otel", None, False):
+            otel.enable()
         self.registry = Registry()
         self.runner = SyncRunner()
         self._links: dict[asyncio.AbstractEventLoop, AppLink] = {}

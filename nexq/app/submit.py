@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from nexq import otel
 from nexq.clock import Duration, epoch_ms, seconds
 from nexq.errors import InvalidJob, OutcomeUnknown
 from nexq.ids import new_id
@@ -56,7 +57,7 @@ class Draft(NamedTuple):
 
 def draft(type: str, payload: bytes, handler: HandlerSpec | None, options: Options) -> Draft:
     """The job that a call asks for. Raises InvalidJob, InvalidName, ConfigError."""
-    if options is DEFAULTS and handler is not None:
+    if options is DEFAULTS and handler is not None and otel.tracer is None:
         # The common case, kept short: an enqueue costs little more than its round trip.
         return Draft(handler.queue, Entry(new_id(), handler.spec_head + payload), False)
     priority = handler.priority if handler else DEFAULT_PRIORITY
@@ -75,8 +76,11 @@ def draft(type: str, payload: bytes, handler: HandlerSpec | None, options: Optio
     if options.timeout is not None:
         extra["timeout_s"] = seconds(options.timeout, "timeout")
     id = new_id() if options.id is None else check_id(options.id)
+    delay = _delay(options)
+    if otel.tracer is not None:
+        extra |= otel.create(type, queue, id, later=delay != "")
     spec = Spec(type, payload, priority, max_lost, unique, extra).pack()
-    return Draft(queue, Entry(id, spec, _delay(options), unique), options.id is not None)
+    return Draft(queue, Entry(id, spec, delay, unique), options.id is not None)
 
 
 def _delay(options: Options) -> str:

@@ -24,14 +24,14 @@ from nexq.worker.heartbeat import Heartbeat
 from nexq.worker.readiness import why_not_ready
 from nexq.worker.running import Running, Stop
 from nexq.worker.settings import WorkerSettings
-from nexq.worker.tally import Gauges, Tally, counted
+from nexq.worker.tally import Gauges, Tally
+from nexq.worker.traced import watched
 from nexq.worker.waker import Waker
 
 log = logging.getLogger("nexq.worker")
 
 #: A claimed job that found no slot within this time is given back.
 HOARD_S = 0.5
-
 #: Ids of two queues can be equal: a job in hand is known by both.
 _Key = tuple[str, bytes]
 
@@ -55,7 +55,7 @@ class Worker:
         self._drained = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self.tally = Tally(h.name for h in registry)
-        self._run = counted(self._executor.run, self.tally) if settings.metrics else self._executor.run
+        self._run = watched(self._executor.run, self.tally, settings)
         self._feeds = {q: Feed(store, q, settings, self, self.tally) for q in settings.queues}
         self._waker = Waker(store, self._feeds, settings.lease_s)
         self._heartbeat = Heartbeat(
