@@ -15,6 +15,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse
 
 from nexq import Nexq, Retry, Snooze
+from nexq.cli.worker import _address_of
 from nexq.errors import ConfigError
 from nexq.metrics.listener import MOST_REQUESTS, Listener, parse_address
 from nexq.metrics.names import BUILD, OTHER, WORKER
@@ -236,6 +237,12 @@ def test_addresses(text: str, address: tuple[str, int]) -> None:
 def test_addresses_that_are_none(text: str) -> None:
     with pytest.raises(ConfigError, match="HOST:PORT"):
         parse_address(text)
+
+
+def test_each_process_takes_the_next_port() -> None:
+    assert [_address_of(":9090", n) for n in (1, 2)] == [":9090", ":9091"]
+    assert _address_of("[::1]:9090", 3) == "[::1]:9092"
+    assert _address_of("127.0.0.1:0", 2) == "127.0.0.1:0"
 
 
 def test_a_taken_address_is_told() -> None:
