@@ -30,7 +30,6 @@ from tests.support.embedded_procs import (
 )
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="who lives is read from /proc")
-pytest_plugins = ["tests.support.embedded_procs"]
 
 
 def test_eight_at_once_share_one_server(folder: Path) -> None:

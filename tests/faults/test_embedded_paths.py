@@ -15,7 +15,6 @@ from nexq.errors import BackendUnavailable, ConfigError
 from tests.support.embedded_procs import GONE_S, User, none_living, server_pid, users_of, value_after_rejoin, wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="who lives is read from /proc")
-pytest_plugins = ["tests.support.embedded_procs"]
 
 
 def test_spellings_of_one_path(folder: Path, tmp_path: Path) -> None:

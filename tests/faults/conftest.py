@@ -1,0 +1,5 @@
+"""Fixtures of the fault tests."""
+
+from tests.support.embedded_procs import folder
+
+__all__ = ["folder"]
