@@ -15,9 +15,11 @@
 --   cancelled   zset    job id -> time of the move, ms
 --   unique      hash    unique key -> job id that holds it
 --   cancels     hash    running job asked to cancel -> when, ms
+--   hooks       hash    job id -> its webhooks, a line each
 --   waiters     hash    job id -> names of those who wait for its end
 --   done        prefix  lists of ended ids, one per waiter
 --   control     prefix  lists of orders, one per worker
+--   wake        list    at most one token: a waiting worker takes it
 --   events      list    what was noted while somebody listened, the newest 10,000
 -- ARGV
 --   now_ms      time    empty: the server's clock
@@ -30,10 +32,11 @@
 -- @include lib/spec
 -- @include lib/run
 -- @include lib/ended
+-- @include lib/wake
 -- @include lib/find
 
 local keys = {
-  jobs = jobs, unique = unique, waiters = waiters, done = done,
+  jobs = jobs, hooks = hooks, unique = unique, waiters = waiters, done = done,
   blocked = blocked, scheduled = scheduled, retrying = retrying, running = running, completed = completed,
   dead = dead, cancelled = cancelled, ready = ready,
 }
@@ -53,5 +56,6 @@ if state == 'running' then
 end
 redis.call('ZREM', set, id)
 push_cancelled(q, keys, {id}, 1)
+if q.called > 0 then wake_one(wake) end
 close_queue(q)
 return {'OK', 'cancelled'}

@@ -15,6 +15,7 @@
 --   results     hash    job id -> result, JSON
 --   history     hash    job id -> one line per run that did not complete
 --   unique      hash    unique key -> job id that holds it
+--   hooks       hash    job id -> its webhooks, a line each
 --   waiters     hash    job id -> names of those who wait for its end
 --   done        prefix  lists of ended ids, one per waiter
 --   tombs       zset    deleted job id -> when, ms
@@ -33,7 +34,7 @@
 -- @include lib/find
 
 local keys = {
-  jobs = jobs, runs = runs, results = results, history = history,
+  jobs = jobs, runs = runs, results = results, history = history, hooks = hooks,
   blocked = blocked, scheduled = scheduled, retrying = retrying, running = running, completed = completed,
   dead = dead, cancelled = cancelled, ready = ready,
 }

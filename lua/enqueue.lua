@@ -9,11 +9,14 @@
 --   scheduled   zset    job id -> due time, ms
 --   tombs       zset    deleted job id -> when, ms
 --   unique      hash    unique key -> job id that holds it
+--   hooks       hash    job id -> its webhooks, a line each
 --   wake        list    at most one token: a waiting worker takes it
 --   events      list    what was noted while somebody listened, the newest 10,000
 -- ARGV
 --   now_ms      time    empty: the server's clock
---   entries     list    per job: id, spec without its time, delay_ms ('' now, '@ms' absolute), unique key ('' none)
+--   n_hooked    int     how many of the jobs have webhooks
+--   entries     list    per job with webhooks: id, its webhooks, a line each (lib/hooks.lua); then per job:
+--                       id, spec without its time, delay_ms ('' now, '@ms' absolute), unique key ('' none)
 -- RETURNS  {'OK', place, why, holder, ...}: one triple for each job not taken. why: DUPLICATE (the id is known),
 --          CONFLICT (holder has the unique key). {'BAD', place, what}: nothing was taken.
 -- COST     O(M log N) for M jobs
@@ -25,6 +28,9 @@
 -- @include lib/later
 -- @include lib/wake
 
+if not is_whole(n_hooked, 0, 1000) then return {'BAD', '0', 'webhooks'} end
+local hooked = entries
+entries = entries + 2 * n_hooked
 local count = (#ARGV - entries + 1) / 4
 if not is_whole(count, 0, 1000) then return {'BAD', '0', 'batch'} end
 
@@ -42,6 +48,9 @@ for i = 1, count do
   end
   if ARGV[at + 3] ~= '' then any_unique = true end
   ids[i] = ARGV[at]
+end
+for i = 1, n_hooked do
+  if not string.find(ARGV[hooked + 2 * i - 1], '^[cdx]+ {') then return {'BAD', tostring(i - 1), 'webhooks'} end
 end
 if count == 0 then return {'OK'} end
 
@@ -106,6 +115,9 @@ if #fields > 0 then
       local key = ARGV[entries + (i - 1) * 4 + 3]
       if holders[key] == ids[i] then redis.call('HSET', unique, key, ids[i]) end
     end
+  end
+  for i = hooked, entries - 1, 2 do
+    if seen[ARGV[i]] then redis.call('HSET', hooks, ARGV[i], ARGV[i + 1]) end
   end
   local sooner = false
   if #later > 0 then

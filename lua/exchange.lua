@@ -20,6 +20,7 @@
 --   cancelled   zset    job id -> time of the move, ms
 --   unique      hash    unique key -> job id that holds it
 --   cancels     hash    running job asked to cancel -> when, ms
+--   hooks       hash    job id -> its webhooks, a line each
 --   waiters     hash    job id -> names of those who wait for its end
 --   done        prefix  lists of ended ids, one per waiter
 --   tombs       zset    deleted job id -> when, ms
@@ -68,7 +69,7 @@ if not string.find(keep, KEEP_FORM) then return {'BAD', '0', 'keep'} end
 local keys = {
   jobs = jobs, runs = runs, results = results, history = history, ready = ready, scheduled = scheduled,
   retrying = retrying, running = running, completed = completed, dead = dead, cancelled = cancelled,
-  unique = unique, cancels = cancels, waiters = waiters, done = done, tombs = tombs,
+  unique = unique, cancels = cancels, waiters = waiters, done = done, tombs = tombs, hooks = hooks,
 }
 local q = open_queue(queue, now_ms, events)
 local last = redis.call('GET', memo)
@@ -93,7 +94,7 @@ if limit > 0 and not q.paused then claim_ready(q, keys, worker, lease_ms, limit,
 if came_back > 0 then
   -- A job came back, now or for later: somebody must know, and this worker may be full or leaving.
   wake_one(wake)
-elseif moved > 0 or (limit > 0 and #claims == 2 * limit) then
+elseif moved + q.called > 0 or (limit > 0 and #claims == 2 * limit) then
   wake_for_rest(ready, wake)
 end
 if not late then redis.call('SET', memo, memo_of(nonce, first_token, stale, claims), 'PX', 600000) end

@@ -14,6 +14,7 @@
 --   dead        zset    job id -> time of the move, ms
 --   cancelled   zset    job id -> time of the move, ms
 --   unique      hash    unique key -> job id that holds it
+--   hooks       hash    job id -> its webhooks, a line each
 --   waiters     hash    job id -> names of those who wait for its end
 --   done        prefix  lists of ended ids, one per waiter
 --   tombs       zset    deleted job id -> when, ms
@@ -50,7 +51,7 @@ for i = 1, #wanted do
     redis.call('ZREMRANGEBYRANK', wanted[i], 0, #ids - 1)
     release_unique(jobs, unique, ids, #ids)
     tell_waiters(waiters, done, ids, #ids)
-    forget_jobs({jobs = jobs, runs = runs, results = results, history = history}, ids, tombs, q.now)
+    forget_jobs({jobs = jobs, runs = runs, results = results, history = history, hooks = hooks}, ids, tombs, q.now)
     dropped = dropped + #ids
     note(q, 'deleted', ids, #ids)
   end

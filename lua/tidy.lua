@@ -15,6 +15,7 @@
 --   cancelled   zset    job id -> time of the move, ms
 --   unique      hash    unique key -> job id that holds it
 --   cancels     hash    running job asked to cancel -> when, ms
+--   hooks       hash    job id -> its webhooks, a line each
 --   waiters     hash    job id -> names of those who wait for its end
 --   done        prefix  lists of ended ids, one per waiter
 --   tombs       zset    deleted job id -> when, ms
@@ -44,7 +45,7 @@
 local keys = {
   jobs = jobs, runs = runs, results = results, history = history, ready = ready, running = running,
   completed = completed, dead = dead, cancelled = cancelled, unique = unique, cancels = cancels,
-  waiters = waiters, done = done, tombs = tombs,
+  waiters = waiters, done = done, tombs = tombs, hooks = hooks,
 }
 if not is_whole(slice, 0, 1000) then return {'BAD', '0', 'slice'} end
 if not string.find(keep, KEEP_FORM) then return {'BAD', '0', 'keep'} end

@@ -1,5 +1,7 @@
 -- The one way into each terminal state, and what every end of a job owes to others: its unique key is given back
--- and whoever waits for it is told.
+-- and whoever waits for it is told, and so are its webhooks.
+--
+-- @include lib/hooks
 
 -- tell_waiters(waiters, done, ids, n): push each ended job's id to the lists of those who wait for it.
 local function tell_waiters(waiters, done, ids, n)
@@ -39,13 +41,15 @@ local function push_ended(q, key, ids, n)
 end
 
 -- push_completed, push_dead, push_cancelled (q, keys, ids, n): n <= 1000.
---   keys  {jobs, unique, waiters, done, completed | dead | cancelled}
+--   keys  {jobs, hooks, ready, unique, waiters, done, completed | dead | cancelled}
+-- Where q.called rises, there are new ready jobs: wake for them.
 local function finish(q, keys, set, state, ids, n)
   push_ended(q, set, ids, n)
   release_unique(keys.jobs, keys.unique, ids, n)
   tell_waiters(keys.waiters, keys.done, ids, n)
   count_move(q, state .. '_total', n)
   note(q, state, ids, n)
+  if q.hooks or redis.call('HLEN', keys.hooks) > 0 then call_hooks(q, keys, state, ids, n) end
 end
 
 local function push_completed(q, keys, ids, n)

@@ -5,6 +5,7 @@
 --   token     the last fencing token issued
 --   paused    why and since when, JSON; absent: not paused
 --   <x>_total how many jobs made the move x since the queue was born
+--   hooks     webhooks of all jobs of the queue (lib/hooks.lua); absent: none
 --   listen_ms until when somebody listens: as long, each move is noted in the list `events`
 --   noted     how many events were noted since the queue was born: the number of the newest
 
@@ -15,15 +16,15 @@ local function clock(now_ms)
   return t[1] * 1000 + t[2] / 1000
 end
 
--- open_queue(key, now_ms, events) -> record {now, ready_ms, token, paused}
--- events: the list of events, for scripts that move jobs.
+-- open_queue(key, now_ms, events) -> record {now, ready_ms, token, paused, hooks, called}
+-- events: the list of events, for scripts that move jobs. called: webhook deliveries that this call has written.
 local function open_queue(key, now_ms, events)
   local now = clock(now_ms)
-  local saved = redis.call('HMGET', key, 'now_ms', 'ready_ms', 'token', 'paused', 'listen_ms')
+  local saved = redis.call('HMGET', key, 'now_ms', 'ready_ms', 'token', 'paused', 'listen_ms', 'hooks')
   local seen = tonumber(saved[1] or 0)
   if seen > now then now = seen end
   return {key = key, now = now, ready_ms = tonumber(saved[2] or 0), token = tonumber(saved[3] or 0),
-          paused = saved[4], totals = {}, events = events,
+          paused = saved[4], hooks = saved[6], called = 0, totals = {}, events = events,
           notes = events and tonumber(saved[5] or 0) > now and {} or nil}
 end
 

@@ -1,7 +1,7 @@
 -- reap_expired(q, keys, limit): take back the jobs whose lease has run out. Returns how many.
 --   A job asked to cancel is cancelled; one whose workers died more often than it allows is buried as
 --   worker_lost; every other is ready again, its attempt not counted.
---   keys  {jobs, runs, history, ready, running, dead, cancelled, cancels, unique, waiters, done}
+--   keys  {jobs, runs, history, hooks, ready, running, dead, cancelled, cancels, unique, waiters, done}
 local function reap_expired(q, keys, limit)
   local ids = redis.call('ZRANGE', keys.running, '-inf', q.now, 'BYSCORE', 'LIMIT', 0, limit)
   if #ids == 0 then return 0 end

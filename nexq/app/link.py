@@ -146,5 +146,5 @@ class AppLink:
             return Job(self, entry.id, queue)
         if there.pack() == entry.spec:
             return Job(self, entry.id, queue)
-        again = entry._replace(id=new_id())
+        again = entry.renamed(new_id())
         return await self.submit(Draft(queue, again, False))

@@ -1,13 +1,14 @@
 """The store of one namespace: the verbs (`Moves`), the reads (`Views`), the register (`Members`), tokens and audit
-(`Books`)."""
+(`Books`), webhooks (`Hooks`)."""
 
 from __future__ import annotations
 
 from nexq.backends.base import Backend
 from nexq.keys import check_namespace
 from nexq.store.books import Books, Token
+from nexq.store.hooks import Hooks
 from nexq.store.members import Members
-from nexq.store.moves import Claim, Entry, Exchanged, Keep, Moves, Refused
+from nexq.store.moves import Claim, Entry, Exchanged, HookedEntry, Keep, Moves, Refused
 from nexq.store.views import Directory, QueueView, Views, WorkerView
 
 __all__ = [
@@ -16,6 +17,8 @@ __all__ = [
     "Directory",
     "Entry",
     "Exchanged",
+    "HookedEntry",
+    "Hooks",
     "Keep",
     "Members",
     "Moves",
@@ -38,6 +41,7 @@ class Store:
         self.views = Views(backend, namespace, now_ms=now_ms)
         self.members = Members(backend, namespace, now_ms=now_ms)
         self.books = Books(backend, namespace, now_ms=now_ms)
+        self.hooks = Hooks(backend, namespace, now_ms=now_ms)
 
     def clone(self) -> Store:
         """The same store over connections of its own, for another event loop."""
@@ -45,7 +49,7 @@ class Store:
 
     def set_clock(self, now_ms: str) -> None:
         """Use a virtual clock (Unix ms as text) instead of the server's; '' goes back to it."""
-        self.moves.now_ms = self.views.now_ms = self.members.now_ms = self.books.now_ms = now_ms
+        self.moves.now_ms = self.views.now_ms = self.members.now_ms = self.books.now_ms = self.hooks.now_ms = now_ms
 
     async def aclose(self) -> None:
         """Close the backend."""

@@ -26,6 +26,30 @@ class Entry(NamedTuple):
     delay: str = ""
     unique: str = ""
 
+    def renamed(self, id: str) -> Entry:
+        """The same under another id."""
+        return self._replace(id=id)
+
+
+class HookedEntry(Entry):
+    """One job to enqueue that has webhooks of its own. `hooks`: a line each, as lua/lib/hooks.lua reads them.
+
+    Not a field of `Entry`: few jobs have any, and a bulk enqueue hands over every field of each job.
+    """
+
+    hooks: bytes
+
+    @classmethod
+    def of(cls, entry: Entry, hooks: bytes) -> HookedEntry:
+        """The entry with webhooks."""
+        hooked = cls(*entry)
+        hooked.hooks = hooks
+        return hooked
+
+    def renamed(self, id: str) -> HookedEntry:
+        """The same under another id."""
+        return HookedEntry.of(self._replace(id=id), self.hooks)
+
 
 @dataclass(frozen=True, slots=True)
 class Refused:
@@ -87,7 +111,11 @@ class Moves:
     async def enqueue(self, queue: str, entries: Sequence[Entry]) -> list[Refused]:
         """Take jobs in, at most 1,000; a repeat of an id changes nothing. Returns those not taken."""
         script, keys = self._bind("enqueue", queue)
-        args: list[Arg] = [self.now_ms]
+        hooked: list[Arg] = []
+        for entry in entries:
+            if isinstance(entry, HookedEntry):
+                hooked += (entry.id, entry.hooks)
+        args: list[Arg] = [self.now_ms, len(hooked) // 2, *hooked]
         for entry in entries:
             args += entry
         try:
