@@ -38,6 +38,7 @@ SETTINGS: dict[str, tuple[str, type]] = {
     "metrics_public": ("NEXQ_METRICS_PUBLIC", bool),
     "target_lag": ("NEXQ_TARGET_LAG", float),
     "otel": ("NEXQ_OTEL", bool),
+    "webhook_allow": ("NEXQ_WEBHOOK_ALLOW", str),
 }
 
 _TRUE = frozenset({"1", "true", "yes", "on"})

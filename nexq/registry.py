@@ -48,6 +48,8 @@ class HandlerSpec:
     retry: Retry = _DEFAULT_RETRY
     mode: Mode = "async"
     max_lost: int = DEFAULT_MAX_LOST
+    #: Webhooks of its jobs, as nexq.webhooks packs them.
+    hooks: bytes = b""
     #: The head of its jobs' specs where they ask for nothing special: Spec.pack() without the payload.
     spec_head: bytes = field(init=False)
 
@@ -66,6 +68,7 @@ class HandlerSpec:
                 "mode": self.mode,
                 "doc": inspect.getdoc(self.fn) or "",
                 "schema": self.signature.json_schema(),
+                **({"webhooks": self.hooks.decode().split("\n")} if self.hooks else {}),
             }
         )
 
@@ -115,6 +118,7 @@ def make_spec(
     retry: Retry,
     mode: str | None,
     max_lost: int,
+    hooks: bytes = b"",
 ) -> HandlerSpec:
     """A checked HandlerSpec. Raises ConfigError, InvalidName with what was wrong and what was expected."""
     what = f"handler {name!r}"
@@ -143,6 +147,7 @@ def make_spec(
         retry=retry,
         mode=mode,  # type: ignore[arg-type]
         max_lost=max_lost,
+        hooks=hooks,
     )
 
 

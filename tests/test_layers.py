@@ -22,6 +22,7 @@ FLOORS: list[set[str]] = [
     {"retry", "outcome", "depends", "job", "engine"},
     {"otel", "signature", "backends"},
     {"registry", "store"},
+    {"webhooks"},
     {"worker", "doctor", "health"},
     {"app", "metrics"},
     {""},

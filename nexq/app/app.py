@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, overload
@@ -19,13 +19,14 @@ from nexq.backends import DEFAULT_URL
 from nexq.clock import Duration, seconds
 from nexq.config import setting
 from nexq.depends import Context
-from nexq.errors import ConfigError
+from nexq.errors import ConfigError, InvalidName
 from nexq.job import DEFAULT_MAX_LOST
 from nexq.keys import check_namespace, check_type
 from nexq.payload import DEFAULT_LIMIT, dump_payload
 from nexq.registry import Mode, Registry, make_spec
 from nexq.retry import Retry
 from nexq.store import Store
+from nexq.webhooks.hook import DELIVERY, Webhook, pack_hooks, unpack_hooks
 from nexq.worker.loop import Worker
 from nexq.worker.settings import WorkerSettings
 
@@ -105,6 +106,7 @@ class Nexq:
         retry: Retry | None = None,
         mode: Mode | None = None,
         max_deliveries: int = DEFAULT_MAX_LOST,
+        webhooks: Sequence[Webhook] = (),
     ) -> _Decorator: ...
     def handler(
         self,
@@ -117,6 +119,7 @@ class Nexq:
         retry: Retry | None = None,
         mode: Mode | None = None,
         max_deliveries: int = DEFAULT_MAX_LOST,
+        webhooks: Sequence[Webhook] = (),
     ) -> Any:
         """Register a function as the handler of a job type: `@app.handler("send_email", queue="mail")`.
 
@@ -126,6 +129,7 @@ class Nexq:
         retry           when a failed job is tried again; `Retry()` when left out
         mode            async (the default of an `async def`), thread (of a `def`), or process: a killable child
         max_deliveries  how often the job's worker may die, beyond the attempts, before it is buried
+        webhooks        who is told how its jobs end
         Raises ConfigError, InvalidName.
         """
 
@@ -139,6 +143,7 @@ class Nexq:
                 retry=retry or Retry(),
                 mode=mode,
                 max_lost=max_deliveries,
+                hooks=pack_hooks(webhooks),
             )
             self.registry.add(spec)
             return Handler(self, spec)
@@ -161,6 +166,7 @@ class Nexq:
         max_attempts: int | None = None,
         timeout: Duration | None = None,
         max_deliveries: int | None = None,
+        webhooks: Sequence[Webhook] | None = None,
     ) -> Job[Any]:
         """Submit a job by its type's name: an object payload becomes keyword arguments, anything else the first.
 
@@ -179,6 +185,7 @@ class Nexq:
             max_attempts=max_attempts,
             timeout=timeout,
             max_deliveries=max_deliveries,
+            webhooks=webhooks,
         )
         drafted, warning = await self.draft(type, payload, options)
         job = await self.submit(drafted)
@@ -188,6 +195,8 @@ class Nexq:
     async def draft(self, type: str, payload: Any, options: Options) -> tuple[Draft, str]:
         """The job that a call by name asks for, checked, and a warning or ''. Raises InvalidJob and its kinds."""
         check_type(type)
+        if type == DELIVERY:
+            raise InvalidName(f"Jobs of type {type!r} are made where a job with a webhook ends, and nowhere else.")
         if payload is ...:
             payload = {}
         spec = self.registry.get(type)
@@ -202,6 +211,8 @@ class Nexq:
                 options = _with_queue(options, str(about.get("queue", "default")))
             if options.priority is None:
                 options = _with_priority(options, int(about.get("priority", 5)))
+            if options.webhooks is None and "webhooks" in about:
+                options = _with_webhooks(options, unpack_hooks(about["webhooks"]))
             return draft(type, raw, None, options), ""
         unknown = self.registry.unknown(type, also=known)
         if self.strict:
@@ -333,3 +344,9 @@ def _with_priority(options: Options, priority: int) -> Options:
     from dataclasses import replace
 
     return replace(options, priority=priority)
+
+
+def _with_webhooks(options: Options, webhooks: Sequence[Webhook]) -> Options:
+    from dataclasses import replace
+
+    return replace(options, webhooks=webhooks)

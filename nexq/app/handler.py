@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Generic, Literal, ParamSpec, Protocol, TypeVar
 
@@ -11,6 +12,7 @@ from nexq.app.submit import DEFAULTS, Draft, Options, draft
 from nexq.app.sync import SyncJob, SyncRunner
 from nexq.clock import Duration
 from nexq.registry import HandlerSpec
+from nexq.webhooks.hook import Webhook
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -97,6 +99,7 @@ class Handler(Configured[P, R]):
         max_attempts: int | None = None,
         timeout: Duration | None = None,
         max_deliveries: int | None = None,
+        webhooks: Sequence[Webhook] | None = None,
     ) -> Configured[P, R]:
         """The handler with options for the next jobs (see `nexq.app.submit.Options`)."""
         options = Options(
@@ -109,6 +112,7 @@ class Handler(Configured[P, R]):
             max_attempts=max_attempts,
             timeout=timeout,
             max_deliveries=max_deliveries,
+            webhooks=webhooks,
         )
         return Configured(self._app, self.spec, options)
 

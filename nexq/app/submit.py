@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -18,7 +18,8 @@ from nexq.keys import check_id, check_queue, check_unique
 from nexq.registry import HandlerSpec, priority_of
 from nexq.states import DEFAULT_PRIORITY
 from nexq.store import Store
-from nexq.store.moves import BATCH, Entry, Refused
+from nexq.store.moves import BATCH, Entry, HookedEntry, Refused
+from nexq.webhooks.hook import Webhook, pack_hooks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,7 @@ class Options:
     id            a job id of one's own; an enqueue with an id that is known changes nothing
     max_attempts  runs in all;  timeout: seconds or timedelta for each
     max_deliveries  how often its worker may die, beyond the attempts, 0 to 9
+    webhooks      who is told how it ends, instead of the handler's; those of the queue are told too
     """
 
     delay: Duration | None = None
@@ -42,6 +44,7 @@ class Options:
     max_attempts: int | None = None
     timeout: Duration | None = None
     max_deliveries: int | None = None
+    webhooks: Sequence[Webhook] | None = None
 
 
 DEFAULTS = Options()
@@ -57,7 +60,7 @@ class Draft(NamedTuple):
 
 def draft(type: str, payload: bytes, handler: HandlerSpec | None, options: Options) -> Draft:
     """The job that a call asks for. Raises InvalidJob, InvalidName, ConfigError."""
-    if options is DEFAULTS and handler is not None and otel.tracer is None:
+    if options is DEFAULTS and handler is not None and not handler.hooks and otel.tracer is None:
         # The common case, kept short: an enqueue costs little more than its round trip.
         return Draft(handler.queue, Entry(new_id(), handler.spec_head + payload), False)
     priority = handler.priority if handler else DEFAULT_PRIORITY
@@ -80,7 +83,13 @@ def draft(type: str, payload: bytes, handler: HandlerSpec | None, options: Optio
     if otel.tracer is not None:
         extra |= otel.create(type, queue, id, later=delay != "")
     spec = Spec(type, payload, priority, max_lost, unique, extra).pack()
-    return Draft(queue, Entry(id, spec, delay, unique), options.id is not None)
+    entry = Entry(id, spec, delay, unique)
+    hooks = handler.hooks if handler else b""
+    if options.webhooks is not None:
+        hooks = pack_hooks(options.webhooks)
+    if hooks:
+        entry = HookedEntry.of(entry, hooks)
+    return Draft(queue, entry, options.id is not None)
 
 
 def _delay(options: Options) -> str:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextvars import copy_context
 from datetime import timedelta
 from functools import partial
@@ -42,9 +42,9 @@ class TimedOut(Exception):
 class Executor:
     """Runs handlers: async ones on the loop, sync ones in threads, `process` ones in killable children."""
 
-    def __init__(self, registry: Registry, worker: str = "") -> None:
+    def __init__(self, registry: Registry, worker: str = "", built_in: Iterable[HandlerSpec] = ()) -> None:
         self._worker = worker
-        self._handlers = {h.name.encode(): h for h in registry}
+        self._handlers = {h.name.encode(): h for h in (*built_in, *registry)}
         self._threads = Threads()
         self._processes = ProcessPool()
         self._injector = Injector()

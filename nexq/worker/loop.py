@@ -18,6 +18,7 @@ from nexq.registry import Registry
 from nexq.store import Store
 from nexq.store.moves import Claim
 from nexq.tasks import end
+from nexq.webhooks.deliver import deliver_spec
 from nexq.worker.executor import Executor, broken
 from nexq.worker.feed import BATCH, Feed
 from nexq.worker.heartbeat import Heartbeat
@@ -43,13 +44,11 @@ class Worker:
         self.settings = settings
         self._store = store
         self._registry = registry
-        self._executor = Executor(registry, settings.id)
+        self._executor = Executor(registry, settings.id, [deliver_spec(store, settings.webhook_allow)])
         self._concurrency = settings.concurrency
         self._running: dict[_Key, Running] = {}
         self._backlog: deque[tuple[Feed, Running]] = deque()
-        self._active = 0
-        self._reserved = 0
-        self._turn = 0
+        self._active = self._reserved = self._turn = 0
         self._claiming = True
         self._stopping = asyncio.Event()
         self._drained = asyncio.Event()

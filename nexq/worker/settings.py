@@ -7,6 +7,7 @@ import secrets
 import socket
 from dataclasses import dataclass, field
 
+from nexq.config import setting
 from nexq.errors import ConfigError
 from nexq.keys import check_id
 from nexq.store import Keep
@@ -28,6 +29,7 @@ class WorkerSettings:
     watchdog_s   without a successful claim round trip for this long the worker gives up and exits non-zero
     metrics      count and time runs by handler
     burst        stop when no job is ready, instead of waiting
+    webhook_allow  addresses that webhooks may go to although they are not public (nexq.webhooks.Guard)
     """
 
     queues: tuple[str, ...] = ("default",)
@@ -38,6 +40,7 @@ class WorkerSettings:
     metrics: bool = False
     burst: bool = False
     keep: Keep = field(default_factory=Keep)
+    webhook_allow: str = field(default_factory=lambda: setting("webhook_allow", None, ""))
     id: str = field(default_factory=new_worker_id)
 
     def __post_init__(self) -> None:
