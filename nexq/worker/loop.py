@@ -10,8 +10,6 @@ import time
 from collections import deque
 from typing import Any
 
-import orjson
-
 from nexq.errors import BackendError, WorkerDeaf
 from nexq.outcome import Outcome
 from nexq.registry import Registry
@@ -23,6 +21,7 @@ from nexq.worker.executor import Executor, broken
 from nexq.worker.feed import BATCH, Feed
 from nexq.worker.heartbeat import Heartbeat
 from nexq.worker.readiness import why_not_ready
+from nexq.worker.report import log_outcome, publish
 from nexq.worker.running import Running, Stop
 from nexq.worker.settings import WorkerSettings
 from nexq.worker.tally import Gauges, Tally
@@ -149,7 +148,7 @@ class Worker:
 
     async def run(self) -> None:
         """Work until stopped. Raises WorkerDeaf when the store was silent for the watchdog time."""
-        await self._publish()
+        await publish(self._store, self._feeds, self._registry)
         self._heartbeat.start()
         feeds = [asyncio.create_task(f.run(self._on_stale), name=f"nexq-feed-{q}") for q, f in self._feeds.items()]
         waker = asyncio.create_task(self._waker.run())
@@ -216,7 +215,7 @@ class Worker:
             self.done += 1
         else:
             self.failed += 1
-            _log_outcome(running, outcome, self.settings.id)
+            log_outcome(running, outcome, self.settings.id)
         if running.stop != "lost":
             feed.settle(running.claim, outcome)
         self._fill()
@@ -370,30 +369,3 @@ class Worker:
     def _on_stale(self, id: bytes) -> None:
         self.tally.stale += 1
         log.warning("job %s: its outcome came too late, its lease had gone to another", id.decode())
-
-    async def _publish(self) -> None:
-        """Make the queues and handlers known. Not worth failing for: tried again by nobody, missed by a listing."""
-        try:
-            for queue in self._feeds:
-                await self._store.members.register(queue)
-            await self._store.members.register("", {h.name: h.about() for h in self._registry})
-        except BackendError as error:
-            log.warning("the handlers could not be made known: %s", error)
-
-
-def _log_outcome(running: Running, outcome: Outcome, worker: str) -> None:
-    level = logging.ERROR if outcome.kind == "bury" else logging.WARNING if outcome.kind == "retry" else logging.INFO
-    if not log.isEnabledFor(level):
-        return
-    wait = f" in {outcome.delay_s:.3g} s" if outcome.delay_s else ""
-    error = orjson.loads(outcome.detail)
-    why = ": ".join(str(error[k]) for k in ("type", "message") if error.get(k))
-    claim = running.claim
-    extra = {
-        "job_id": claim.id.decode(),
-        "job_type": claim.spec[9 : claim.spec.find(b"\n")].decode(errors="replace"),
-        "queue": running.queue,
-        "attempt": int(claim.counts.split(b" ", 1)[0] or 1),
-        "worker": worker,
-    }
-    log.log(level, "job %s: %s%s%s", extra["job_id"], outcome.kind, wait, f" ({why[:300]})" if why else "", extra=extra)
