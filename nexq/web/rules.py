@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from nexq.states import JobState
-from nexq.web import bulk, claims, events, jobs, listing, metrics, models, queues, submit
+from nexq.web import bulk, claims, events, hooks, jobs, listing, metrics, models, queues, submit
 from nexq.web.access import ACCESS
 from nexq.web.docs import DOCS
 from nexq.web.models import JobAccepted, JobBody, JobPage, JobRequest
@@ -299,6 +299,7 @@ API: list[Rule] = [
         summary="Figures over all queues",
         answers={200: ("The figures.", models.Stats)},
     ),
+    *hooks.rules(_LISTING, _QUEUE),
     *ACCESS,
     metrics.RULE,
     *DOCS,
