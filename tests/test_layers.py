@@ -23,7 +23,7 @@ FLOORS: list[set[str]] = [
     {"otel", "signature", "backends"},
     {"registry", "store"},
     {"webhooks"},
-    {"worker", "doctor", "health"},
+    {"worker", "doctor"},
     {"app", "metrics"},
     {""},
     {"web", "demo"},

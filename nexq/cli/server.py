@@ -49,7 +49,7 @@ def server(
     log_format: LogFormat = None,
 ) -> None:
     """Serve the API until stopped: SIGTERM or Ctrl-C lets running requests end."""
-    from nexq.health import bind
+    from nexq.web.bind import bind
     from nexq.web.run import Serving, run
 
     export(url=url, namespace=namespace, allow_unsafe=allow_unsafe)

@@ -95,7 +95,7 @@ def up(
 
 
 def _bind(host: str, port: int) -> socket.socket:
-    from nexq.health import bind
+    from nexq.web.bind import bind
 
     return bind(host, port)
 
