@@ -30,9 +30,10 @@ local records = redis.call('HMGET', runs, unpack(ids))
 local leases = redis.call('ZMSCORE', running, unpack(ids))
 local marks = redis.call('HLEN', cancels) > 0 and redis.call('HMGET', cancels, unpack(ids)) or {}
 local lost, stop, members = {}, {}, {}
+local deadline = lease_end(q, lease_ms)
 for i = 1, n do
   if leases[i] and holds_token(records[i], ARGV[claims + 2 * i - 1]) then
-    members[#members + 1] = q.now + lease_ms
+    members[#members + 1] = deadline
     members[#members + 1] = ids[i]
     if marks[i] then stop[#stop + 1] = ids[i] end
   else

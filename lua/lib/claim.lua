@@ -6,7 +6,7 @@ local function push_running(q, keys, worker, lease_ms, ids, specs, n, claims, ea
   local records = redis.call('HMGET', keys.runs, unpack(ids, 1, n))
   local started = string.format('%.0f', q.now - q.now % 1)
   local first_run = ' 1 1 0 ' .. started .. ' ' .. worker
-  local deadline = q.now + lease_ms
+  local deadline = lease_end(q, lease_ms)
   local members, fields = {}, {}
   local token = q.token
   local at = #claims

@@ -247,7 +247,7 @@ class Model:
                 if old:
                     run.attempt, run.delivery, run.lost = old.attempt + 1, old.delivery + 1, old.lost
                 self.runs[id] = run
-                self.sets["running"][id] = now + lease_ms
+                self.sets["running"][id] = math.ceil(now + lease_ms)
                 claims.append((id, self.jobs[id], self.token, run.counts if old else ""))
         return claims
 

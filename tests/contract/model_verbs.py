@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from nexq.job import Spec
 from tests.contract.model import ENDED, GONE, Model
 from tests.contract.model_records import Rule
@@ -46,7 +48,7 @@ class QueueModel(Model):
         now = self._open()
         for id, token in claims:
             if self._holds(id, token) and id in self.sets["running"]:
-                self.sets["running"][id] = now + lease_ms
+                self.sets["running"][id] = math.ceil(now + lease_ms)
                 if id in self.cancels:
                     stop.append(id)
             else:
