@@ -48,6 +48,9 @@ class Options:
 
 
 DEFAULTS = Options()
+#: Jobs per round trip of a bulk enqueue: enough that a trip costs little, few enough that the last one, which nothing
+#: is drafted beside, is short.
+CHUNK = 250
 
 
 class Draft(NamedTuple):
@@ -170,7 +173,7 @@ class Submitter:
                 many.drafts.append(drafted)
                 places = gathering.setdefault(drafted.queue, [])
                 places.append(place)
-                if len(places) == BATCH:
+                if len(places) == CHUNK:
                     await before(drafted.queue)
                     under_way.append(asyncio.create_task(self._send(many, gathering.pop(drafted.queue))))
                     # Let the task write its call, so that the server works while the next batch is drafted.

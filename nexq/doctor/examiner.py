@@ -26,6 +26,7 @@ _HASHES = {
     "history": "orphan_history",
     "cancels": "orphan_cancel",
     "waiters": "orphan_waiter",
+    "hooks": "orphan_hook",
 }
 
 

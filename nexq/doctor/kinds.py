@@ -202,6 +202,7 @@ KINDS = {
         "HDEL the fields from `cancels`.",
     ),
     "orphan_waiter": Kind("orphan", "warning", "Waiters wait for no job.", "HDEL the fields from `waiters`."),
+    "orphan_hook": Kind("orphan", "warning", "Webhooks belong to no job.", "HDEL the fields from `hooks`."),
     "unsafe_server": Kind("server", "error", "The server's settings would lose jobs.", "Do as the message says."),
     "server": Kind("server", "warning", "The server's settings can lose jobs.", "Do as the message says."),
 }

@@ -13,27 +13,14 @@ from nexq.store.hooks import HookKey
 from nexq.web.call import Call, answer
 from nexq.web.jobs import find
 from nexq.web.listing import answer_page, read_filter
-from nexq.web.models import JobPage, Strict
+from nexq.web.models import JobPage, KeyName, NewHook, Strict
 from nexq.web.principal import Scope
 from nexq.web.problems import Problem
 from nexq.web.queues import queue_of
 from nexq.web.table import Rule
 from nexq.webhooks.deliver import redeliver
-from nexq.webhooks.hook import DELIVERY, End, Webhook
+from nexq.webhooks.hook import DELIVERY, Webhook
 from nexq.webhooks.keys import rotate_key
-
-_USUAL: tuple[End, ...] = ("completed", "dead")
-KeyName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")]
-
-
-class NewHook(Strict):
-    """Whom to tell how the jobs of a queue end."""
-
-    url: Annotated[str, Field(min_length=1, max_length=2000, description="http or https.")]
-    on: list[End] = Field(
-        default_factory=lambda: list(_USUAL), min_length=1, max_length=3, description="Which ends are told."
-    )
-    key: Annotated[KeyName, Field(description="Name of the key that signs.")] = "default"
 
 
 class HookBody(BaseModel):

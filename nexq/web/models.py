@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from nexq.keys import MAX_NAME
 from nexq.states import JobState
+from nexq.webhooks.hook import End
 
 
 def _text(value: object) -> object:
@@ -34,6 +35,20 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
+_USUAL: tuple[End, ...] = ("completed", "dead")
+KeyName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")]
+
+
+class NewHook(Strict):
+    """Whom to tell how jobs end."""
+
+    url: Annotated[str, Field(min_length=1, max_length=2000, description="http or https.")]
+    on: list[End] = Field(
+        default_factory=lambda: list(_USUAL), min_length=1, max_length=3, description="Which ends are told."
+    )
+    key: Annotated[KeyName, Field(description="Name of the key that signs.")] = "default"
+
+
 class JobRequest(Strict):
     """A job to be run."""
 
@@ -52,6 +67,9 @@ class JobRequest(Strict):
     id: Annotated[
         Name | None,
         Field(description="An id of one's own; a repeat changes nothing."),
+    ] = None
+    webhooks: Annotated[
+        list[NewHook] | None, Field(max_length=10, description="Who is told how it ends, instead of its handler's.")
     ] = None
 
 

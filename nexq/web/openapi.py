@@ -24,6 +24,11 @@ _TAGS = {
     "dead letters": "Jobs that are out of attempts.",
     "queues": "What waits where; pause, resume, purge.",
     "workers": "Workers, and the protocol for workers in any language.",
+    "events": "Moves of jobs as they happen, as server-sent events.",
+    "webhooks": "Whom to tell how jobs end; the keys that sign, the deliveries.",
+    "health": "Whether it lives, whether it is ready.",
+    "server": "The server itself: its figures, its description.",
+    "access": "Tokens, sessions, and the record of who changed what.",
     "handlers": "What is known of the handlers; each has a path of its own that takes its payload.",
 }
 _ABOUT = (

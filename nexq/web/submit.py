@@ -19,6 +19,7 @@ from nexq.otel import untraced
 from nexq.web.call import Call, answer, invalid, pointer
 from nexq.web.models import JobRequest, Strict
 from nexq.web.problems import Problem, problem_of
+from nexq.webhooks.hook import Webhook
 
 MOST_IN_BATCH = 1000
 _LONG_NUMBER = re.compile(rb"\d{19}")
@@ -135,6 +136,7 @@ async def _draft(call: Call, body: JobRequest, key: str | None) -> tuple[Draft, 
         max_attempts=body.max_attempts,
         timeout=body.timeout,
         max_deliveries=body.max_deliveries,
+        webhooks=None if body.webhooks is None else [Webhook(h.url, tuple(h.on), h.key) for h in body.webhooks],
     )
     drafted, warning = await call.app.draft(body.type, body.payload, options)
     if _LONG_NUMBER.search(drafted.entry.spec):

@@ -120,3 +120,24 @@ def test_hooks_are_an_administrators_of_that_queue(closed: Secured) -> None:
         ("root", "default", 201),
     ):
         assert closed.ask(who, "POST", f"/api/queues/{queue}/webhooks", json=body).status_code == status, who
+
+
+def test_a_jobs_own_webhooks(site: Served, receiver: Receiver) -> None:
+    assert site.client.post("/api/webhooks/keys", json={}).status_code == 201
+    id = site.submit("echo", 1, webhooks=[{"url": receiver.url(), "on": ["completed"]}])
+    (done,) = until_sync(lambda: log(site, "completed"), 10.0, what="a delivery")
+    assert done["payload"]["job"] == id
+
+
+@pytest.mark.parametrize(
+    ("hook", "pointer"),
+    [
+        ({"url": "ftp://example.com"}, ""),
+        ({"url": "https://example.com", "on": ["started"]}, "/webhooks/0/on/0"),
+        ({"on": ["dead"]}, "/webhooks/0/url"),
+    ],
+)
+def test_a_jobs_bad_webhook_is_refused(site: Served, hook: dict[str, Any], pointer: str) -> None:
+    answer = site.client.post("/api/jobs", json={"type": "echo", "webhooks": [hook]})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == pointer
