@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterable
 from typing import Any, TypeVar
@@ -19,6 +20,8 @@ from nexq.web.problems import Problem
 M = TypeVar("M", bound=BaseModel)
 _PREFER_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*([0-9]{1,5})(?:$|[,;\s])")
 MAX_WAIT_S = 60.0
+#: A whole body must come within this long.
+BODY_S = 60.0
 _ANY = TypeAdapter(Any)
 
 
@@ -60,11 +63,15 @@ class Call:
         chunks: list[bytes] = []
         size = 0
         try:
-            async for chunk in self.request.stream():
-                size += len(chunk)
-                if size > self.body_limit:
-                    raise self._too_large()
-                chunks.append(chunk)
+            async with asyncio.timeout(BODY_S):
+                async for chunk in self.request.stream():
+                    size += len(chunk)
+                    if size > self.body_limit:
+                        raise self._too_large()
+                    chunks.append(chunk)
+        except TimeoutError:
+            detail = f"The body was not complete within {BODY_S:g} s."
+            raise Problem(408, "slow-body", detail, {"Connection": "close"}) from None
         except ClientDisconnect:
             raise Problem(400, "disconnected", "The client went away before its request was complete.") from None
         return b"".join(chunks)

@@ -29,6 +29,7 @@ TITLES = {
     401: "Authentication required",
     403: "Not allowed",
     404: "Not found",
+    408: "Request timeout",
     405: "Method not allowed",
     409: "Conflict",
     412: "Precondition failed",

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from copy import copy
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, Literal
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -24,6 +24,7 @@ from nexq.errors import BackendError, BackendUnavailable, ConfigError
 from nexq.store import Store
 from nexq.web.asgi import create_asgi
 from nexq.web.auth import Guard
+from nexq.web.slow import http_protocol
 from nexq.web.table import Rule
 
 log = logging.getLogger("nexq.server")
@@ -235,7 +236,7 @@ def _server(
 def _config(site: Starlette, how: Serving) -> uvicorn.Config:
     return uvicorn.Config(
         site,
-        http=_parser(),
+        http=http_protocol(),
         log_config=None,
         log_level="warning",
         access_log=False,
@@ -248,15 +249,6 @@ def _config(site: Starlette, how: Serving) -> uvicorn.Config:
         timeout_keep_alive=15,
         timeout_graceful_shutdown=round(how.stop_s),
     )
-
-
-def _parser() -> Literal["httptools", "h11"]:
-    """httptools where it is installed whole: a part of it would stop the server at its first connection."""
-    try:
-        whole = hasattr(import_module("httptools"), "HttpRequestParser")
-    except ImportError:
-        whole = False
-    return "httptools" if whole else "h11"
 
 
 @contextlib.contextmanager
