@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import shutil
 import socket
 import sys
 from collections.abc import AsyncIterator
@@ -180,7 +181,7 @@ def _greet(app: Nexq, listening: socket.socket, where: str, *, bundled: bool, de
     host, port = listening.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     handlers = ", ".join(sorted(h.name for h in app.registry)) or "none"
-    nexq = "python -m nexq" if Path(sys.argv[0]).name == "__main__.py" else "nexq"
+    nexq = _how_to_call()
     lines = [
         "",
         f"  nexq is up         http://{shown}:{port}    (ready: /readyz)",
@@ -196,3 +197,14 @@ def _greet(app: Nexq, listening: socket.socket, where: str, *, bundled: bool, de
         lines.append(f'    {nexq} enqueue demo:hello \'{{"name": "Ada"}}\' --wait')
     lines += [f"    {nexq} queues ls", f"    {nexq} jobs ls", f"    {nexq} dead ls", "", "  Ctrl-C ends it.", ""]
     typer.echo("\n".join(lines))
+
+
+def _how_to_call() -> str:
+    """What a person types in this folder to reach this very nexq, which may live in a virtual environment here."""
+    script = Path(sys.executable).with_name("nexq")
+    if shutil.which("nexq") == str(script):
+        return "nexq"
+    if script.is_file():
+        here = Path.cwd()
+        return str(script.relative_to(here) if script.is_relative_to(here) else script)
+    return "python -m nexq"
