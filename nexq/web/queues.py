@@ -12,7 +12,7 @@ from starlette.responses import Response
 from nexq.errors import JobNotFound
 from nexq.keys import check_queue
 from nexq.states import JobState
-from nexq.store import QueueView
+from nexq.store import QueueView, WorkerView
 from nexq.web.call import Call, answer
 from nexq.web.models import Strict
 from nexq.web.problems import Problem
@@ -73,7 +73,8 @@ async def purge_queue(call: Call) -> Response:
 async def list_workers(call: Call) -> Response:
     """`GET /api/workers`."""
     directory = await call.store.views.directory()
-    return answer({"workers": [w.as_dict() for w in directory.workers], "now_ms": directory.now_ms})
+    workers = [w.as_dict() for w in directory.workers if _may_see(call, w)]
+    return answer({"workers": workers, "now_ms": directory.now_ms})
 
 
 async def order_worker(call: Call) -> Response:
@@ -81,13 +82,21 @@ async def order_worker(call: Call) -> Response:
     body = await call.model(Order)
     worker = call.path("id")
     known = (await call.store.views.directory()).workers
-    if not any(w.id == worker and w.alive for w in known):
+    found = next((w for w in known if w.id == worker and w.alive and _may_see(call, w)), None)
+    if found is None:
         raise Problem(404, "worker-not-found", f"No live worker is called {worker!r}.")
+    if not all(call.principal.may_touch(queue) for queue in found.info.get("queues", ())):
+        raise Problem(403, "queue-not-allowed", "The worker serves queues that this token does not cover.")
     if body.concurrency is not None:
         await call.store.members.order(worker, f"concurrency {body.concurrency}")
     if body.claiming is not None:
         await call.store.members.order(worker, "resume" if body.claiming else "drain")
     return answer({"id": worker, "ordered": body.model_dump(exclude_none=True)}, 202)
+
+
+def _may_see(call: Call, worker: WorkerView) -> bool:
+    """Whether the caller may touch one of the worker's queues."""
+    return any(call.principal.may_touch(queue) for queue in worker.info.get("queues", ()))
 
 
 async def list_handlers(call: Call) -> Response:
@@ -100,7 +109,11 @@ async def handlers_of(call: Call) -> list[dict[str, object]]:
     known = dict((await call.store.views.directory()).handlers)
     for spec in call.app.registry:
         known[spec.name] = orjson.loads(spec.about())
-    return [{"name": name, **known[name]} for name in sorted(known)]
+    return [
+        {"name": name, **known[name]}
+        for name in sorted(known)
+        if call.principal.may_touch(str(known[name].get("queue", "default")))
+    ]
 
 
 async def get_stats(call: Call) -> Response:

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 from starlette.routing import Route
 
@@ -515,3 +516,20 @@ def test_an_open_server_takes_no_calls_of_other_sites_and_of_other_names(valkey:
             ("", 403),
         ):
             assert site.client.get("/api/jobs", headers={"Host": host}).status_code == status, host
+
+
+def test_workers_and_handlers_are_seen_and_ordered_within_the_tokens_queues(site: Secured) -> None:
+    async def tell() -> None:
+        store = await site.app.store()
+        for worker, queues in (("both", ["mail", "other"]), ("mails", ["mail"]), ("others", ["other"])):
+            await store.members.beat(worker, 60_000, orjson.dumps({"queues": queues}))
+
+    site.call(tell)
+    seen = {w["id"] for w in site.ask("postmaster", "GET", "/api/workers").json()["workers"]}
+    assert {"both", "mails"} <= seen and "others" not in seen
+    handlers = site.ask("postmaster", "GET", "/api/handlers").json()["handlers"]
+    assert {h["queue"] for h in handlers} == {"mail"}
+    orders = {w: site.ask("postmaster", "POST", f"/api/workers/{w}/order", json={"concurrency": 3}) for w in seen}
+    assert orders["mails"].status_code == 202 and orders["both"].status_code == 403
+    refused = site.ask("postmaster", "POST", "/api/workers/others/order", json={"concurrency": 3})
+    assert refused.status_code == 404
