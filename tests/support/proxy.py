@@ -77,6 +77,7 @@ class FaultProxy:
         self._hole = False
         self._links: set[_Link] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._writers: list[asyncio.StreamWriter] = []
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
         self._ready = threading.Event()
@@ -181,16 +182,25 @@ class FaultProxy:
         self._ready.set()
         await self._stop.wait()
         server.close()
+        # What was being accepted arrives first; then nothing may be left open.
+        await asyncio.sleep(0.01)
         self._end_all()
-        for task in list(self._tasks):
+        tasks = list(self._tasks)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for writer in self._writers:
+            writer.transport.abort()
         await asyncio.sleep(0.01)
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # Noted at once: a task that is cancelled before its first step closes nothing.
+        self._writers.append(writer)
+        task = asyncio.ensure_future(self._serve_client(reader, writer))
         self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve_client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             if isinstance(self.upstream, str):
                 back, forth = await asyncio.open_unix_connection(self.upstream)
@@ -198,7 +208,6 @@ class FaultProxy:
                 back, forth = await asyncio.open_connection(*self.upstream)
         except (OSError, asyncio.CancelledError):
             writer.close()
-            self._tasks.discard(task)
             return
         link = _Link(writer, forth, hole=self._hole)
         self._links.add(link)
@@ -211,7 +220,6 @@ class FaultProxy:
                 pump.cancel()
             await asyncio.gather(*pumps, return_exceptions=True)
             self._end(link)
-            self._tasks.discard(task)
 
     async def _pump_up(self, reader: asyncio.StreamReader, link: _Link) -> None:
         splitter = Splitter()
