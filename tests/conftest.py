@@ -19,9 +19,20 @@ from nexq.backends.redis import RedisBackend
 from tests.contract.bench import Bench
 from tests.support.fake_backend import FakeBackend
 from tests.support.keyleaks import find_leaks
+from tests.support.pogocache import GivenPogocache, Pogocache, shared_pogocache, which_ran
 from tests.support.servers import Server, redis_binary, valkey_binary
 
 BACKENDS = ("valkey", "redis", "memory", "fakeredis")
+
+
+def pytest_report_header() -> str:
+    """Say which Pogocache is tested: the real one or its double."""
+    return which_ran()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say it again where -q leaves the header out."""
+    terminalreporter.write_line(which_ran())
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -58,6 +69,14 @@ def valkey() -> Iterator[Server]:
 def redis_server() -> Iterator[Server]:
     """A Redis of this test session. Tests may FLUSHALL it, not stop it."""
     server = Server(redis_binary(pytest.skip)).start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def pogocache() -> Iterator[Pogocache | GivenPogocache]:
+    """A Pogocache of this test session, the real one or its double. Tests may FLUSHALL it, not stop it."""
+    server = shared_pogocache()
     yield server
     server.stop()
 

@@ -26,6 +26,7 @@ class Wire:
     """A plain blocking connection: what a test uses to look behind the backend's back."""
 
     def __init__(self, address: str | tuple[str, int], timeout_s: float = 30.0) -> None:
+        self._address = address
         family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
         self._socket = socket.socket(family, socket.SOCK_STREAM)
         self._reader = hiredis.Reader()
@@ -57,6 +58,13 @@ class Wire:
                 raise ConnectionError("the server closed the connection")
             self._reader.feed(data)
         return replies
+
+    def another(self) -> socket.socket:
+        """A bare connection to the same place."""
+        made = socket.socket(self._socket.family, socket.SOCK_STREAM)
+        made.settimeout(self._socket.gettimeout())
+        made.connect(self._address)
+        return made
 
     def close(self) -> None:
         """Close it."""
