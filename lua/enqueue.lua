@@ -1,6 +1,7 @@
 -- enqueue: take new jobs in: ready now, or scheduled for later.
 --
--- A repeat of the same job id changes nothing, whatever has become of the job since.
+-- A repeat of the same job id changes nothing, whatever has become of the job since: for at least a minute, or for
+-- remember_ms where that is given.
 --
 -- KEYS
 --   queue       hash    the queue's own record
@@ -8,12 +9,14 @@
 --   ready       prefix  the ready sets, one per priority
 --   scheduled   zset    job id -> due time, ms
 --   tombs       zset    deleted job id -> when, ms
+--   remembered  zset    id whose enqueue may be repeated -> until when, ms
 --   unique      hash    unique key -> job id that holds it
 --   hooks       hash    job id -> its webhooks, a line each
 --   wake        list    at most one token: a waiting worker takes it
 --   events      list    what was noted while somebody listened, the newest 10,000
 -- ARGV
 --   now_ms      time    empty: the server's clock
+--   remember_ms num     how long a repeat of these ids may come; 0: as soon as it usually would
 --   n_hooked    int     how many of the jobs have webhooks
 --   entries     list    per job with webhooks: id, its webhooks, a line each (lib/hooks.lua); then per job:
 --                       id, spec without its time, delay_ms ('' now, '@ms' absolute), unique key ('' none)
@@ -25,9 +28,11 @@
 -- @include lib/queue
 -- @include lib/spec
 -- @include lib/ready
+-- @include lib/remember
 -- @include lib/later
 -- @include lib/wake
 
+if not is_duration(remember_ms) then return {'BAD', '0', 'remember_ms'} end
 if not is_whole(n_hooked, 0, 1000) then return {'BAD', '0', 'webhooks'} end
 local hooked = entries
 entries = entries + 2 * n_hooked
@@ -57,6 +62,8 @@ if count == 0 then return {'OK'} end
 local known = redis.call('HMGET', jobs, unpack(ids))
 local buried
 if redis.call('EXISTS', tombs) == 1 then buried = redis.call('ZMSCORE', tombs, unpack(ids)) end
+local repeated
+if remember_ms > 0 then repeated = redis.call('ZMSCORE', remembered, unpack(ids)) end
 local q = open_queue(queue, now_ms, events)
 local stamp = stamp_of(q.now)
 local reply = {'OK'}
@@ -65,6 +72,7 @@ local fields = {}
 local now_ids, now_specs, n_now = {}, {}, 0
 local later = {}
 local holders = {}
+local conflicting = false
 
 local function refuse(i, why, holder)
   local n = #reply
@@ -74,7 +82,7 @@ end
 for i = 1, count do
   local at = entries + (i - 1) * 4
   local id = ids[i]
-  if known[i] or seen[id] or (buried and buried[i]) then
+  if known[i] or seen[id] or (buried and buried[i]) or (repeated and repeated[i]) then
     refuse(i, 'DUPLICATE', id)
   else
     local holder
@@ -84,6 +92,7 @@ for i = 1, count do
       if holder and not holders[key] and redis.call('HEXISTS', jobs, holder) == 0 then holder = nil end
     end
     if holder then
+      conflicting = true
       refuse(i, 'CONFLICT', holder)
     else
       seen[id] = true
@@ -131,5 +140,19 @@ if #fields > 0 then
   count_move(q, 'enqueued_total', #fields / 2)
   if n_now > 0 or sooner then wake_one(wake) end
   close_queue(q)
+end
+if remember_ms > 0 then
+  local taken, n = ids, count
+  if conflicting then
+    -- One that was turned away may come again once its unique key is free.
+    taken, n = {}, 0
+    for i = 1, count do
+      if known[i] or seen[ids[i]] or (buried and buried[i]) or repeated[i] then
+        n = n + 1
+        taken[n] = ids[i]
+      end
+    end
+  end
+  remember_ids(q, remembered, taken, n, remember_ms)
 end
 return reply

@@ -34,6 +34,7 @@ QUEUE_KEYS = {
     "dead": "zset",
     "cancelled": "zset",
     "tombs": "zset",
+    "remembered": "zset",
     "wake": "list",
     "events": "list",
     "ready:": "prefix",

@@ -108,14 +108,17 @@ class Moves:
         self.now_ms = now_ms
         self._bound: dict[tuple[str, str, str], tuple[Script, list[str]]] = {}
 
-    async def enqueue(self, queue: str, entries: Sequence[Entry]) -> list[Refused]:
-        """Take jobs in, at most 1,000; a repeat of an id changes nothing. Returns those not taken."""
+    async def enqueue(self, queue: str, entries: Sequence[Entry], *, remember_s: float = 0.0) -> list[Refused]:
+        """Take jobs in, at most 1,000; a repeat of an id changes nothing. Returns those not taken.
+
+        remember_s  recognise a repeat for so long, or until `forget`, whatever becomes of the jobs meanwhile
+        """
         script, keys = self._bind("enqueue", queue)
         hooked: list[Arg] = []
         for entry in entries:
             if isinstance(entry, HookedEntry):
                 hooked += (entry.id, entry.hooks)
-        args: list[Arg] = [self.now_ms, len(hooked) // 2, *hooked]
+        args: list[Arg] = [self.now_ms, remember_s * 1000, len(hooked) // 2, *hooked]
         for entry in entries:
             args += entry
         try:
@@ -127,6 +130,20 @@ class Moves:
         if len(reply) == 1:
             return []
         return [Refused(int(reply[i]), reply[i + 1].decode(), reply[i + 2].decode()) for i in range(1, len(reply), 3)]
+
+    async def forget(self, queue: str, ids: Sequence[str], *, keep_s: float = 0.0) -> None:
+        """These ids, at most 1,000 that an enqueue was to remember, will not be repeated after `keep_s` from now."""
+        await self._run("forget", queue, keep_s * 1000, *ids)
+
+    async def recall(self, queue: str) -> list[str]:
+        """The ids whose enqueue may be repeated: those remembered and not yet forgotten."""
+        script, keys = self._bind("recall", queue)
+        found: list[bytes] = []
+        while True:
+            page = cast("list[bytes]", await self.backend.run(script, queue, keys, (len(found), 1000)))
+            found += page
+            if len(page) < 1000:
+                return [id.decode() for id in found]
 
     async def exchange(
         self,

@@ -16,6 +16,7 @@ from tests.contract import (
     test_pause,
     test_promote,
     test_reap,
+    test_remember,
     test_retention,
     test_revive,
     test_settle,
@@ -208,9 +209,23 @@ MUTANTS = [
     Mutant(
         "an id may be enqueued again",
         "enqueue",
-        "if known[i] or seen[id] or (buried and buried[i]) then",
-        "if seen[id] or (buried and buried[i]) then",
+        "if known[i] or seen[id] or (buried and buried[i]) or (repeated and repeated[i]) then",
+        "if seen[id] or (buried and buried[i]) or (repeated and repeated[i]) then",
         (test_enqueue.test_an_id_is_taken_once_whatever_the_repeat_says,),
+    ),
+    Mutant(
+        "a late repeat makes a new job",
+        "enqueue",
+        "if remember_ms > 0 then repeated =",
+        "if remember_ms > 1e15 then repeated =",
+        (test_remember.test_a_repeat_is_recognised_long_after_the_job_and_its_tombstone_are_gone,),
+    ),
+    Mutant(
+        "what was turned away is remembered",
+        "enqueue",
+        "if conflicting then",
+        "if conflicting and false then",
+        (test_remember.test_one_that_was_turned_away_for_its_unique_key_may_come_again,),
     ),
     Mutant(
         "scores of one call are equal",
