@@ -21,6 +21,8 @@
 --   control     prefix  lists of orders, one per worker
 --   wake        list    at most one token: a waiting worker takes it
 --   events      list    what was noted while somebody listened, the newest 10,000
+--   minute      hash    figures of the present minute
+--   series      prefix  lists of figures: of minutes, ten minutes, two hours
 -- ARGV
 --   now_ms      time    empty: the server's clock
 --   id          str     the job
@@ -45,7 +47,8 @@ if not spec then return {'GONE'} end
 local state, _, set = find_job(keys, id, spec)
 if not state then return {'GONE'} end
 if state == 'completed' or state == 'dead' or state == 'cancelled' then return {'ENDED', state} end
-local q = open_queue(queue, now_ms, events)
+local q = open_queue(queue, now_ms, events, minute, series)
+q.sets = keys
 if state == 'running' then
   local run = read_run(redis.call('HGET', runs, id))
   redis.call('HSET', cancels, id, string.format('%.0f', q.now))

@@ -20,6 +20,8 @@
 --   done        prefix  lists of ended ids, one per waiter
 --   tombs       zset    deleted job id -> when, ms
 --   events      list    what was noted while somebody listened, the newest 10,000
+--   minute      hash    figures of the present minute
+--   series      prefix  lists of figures: of minutes, ten minutes, two hours
 -- ARGV
 --   now_ms      time    empty: the server's clock
 --   id          str     the job
@@ -42,7 +44,8 @@ local spec = redis.call('HGET', jobs, id)
 if not spec then return {'GONE'} end
 local state, _, set = find_job(keys, id, spec)
 if state == 'running' then return {'NOT', state} end
-local q = open_queue(queue, now_ms, events)
+local q = open_queue(queue, now_ms, events, minute, series)
+q.sets = keys
 if set then redis.call('ZREM', set, id) end
 release_unique(jobs, unique, {id}, 1)
 tell_waiters(waiters, done, {id}, 1)

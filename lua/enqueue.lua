@@ -8,12 +8,16 @@
 --   jobs        hash    job id -> spec
 --   ready       prefix  the ready sets, one per priority
 --   scheduled   zset    job id -> due time, ms
+--   retrying    zset    job id -> due time, ms
+--   running     zset    job id -> lease deadline, ms
 --   tombs       zset    deleted job id -> when, ms
 --   remembered  zset    id whose enqueue may be repeated -> until when, ms
 --   unique      hash    unique key -> job id that holds it
 --   hooks       hash    job id -> its webhooks, a line each
 --   wake        list    at most one token: a waiting worker takes it
 --   events      list    what was noted while somebody listened, the newest 10,000
+--   minute      hash    figures of the present minute
+--   series      prefix  lists of figures: of minutes, ten minutes, two hours
 -- ARGV
 --   now_ms      time    empty: the server's clock
 --   remember_ms num     how long a repeat of these ids may come; 0: as soon as it usually would
@@ -64,7 +68,8 @@ local buried
 if redis.call('EXISTS', tombs) == 1 then buried = redis.call('ZMSCORE', tombs, unpack(ids)) end
 local repeated
 if remember_ms > 0 then repeated = redis.call('ZMSCORE', remembered, unpack(ids)) end
-local q = open_queue(queue, now_ms, events)
+local q = open_queue(queue, now_ms, events, minute, series)
+q.sets = {ready = ready, scheduled = scheduled, retrying = retrying, running = running}
 local stamp = stamp_of(q.now)
 local reply = {'OK'}
 local seen = {}

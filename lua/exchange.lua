@@ -27,6 +27,8 @@
 --   memo        string  this worker's last exchange
 --   wake        list    at most one token: a waiting worker takes it
 --   events      list    what was noted while somebody listened, the newest 10,000
+--   minute      hash    figures of the present minute
+--   series      prefix  lists of figures: of minutes, ten minutes, two hours
 -- ARGV
 --   now_ms      time    empty: the server's clock
 --   worker      str     who claims
@@ -36,6 +38,7 @@
 --   slice       int     most jobs to promote, to reap and to prune in this call
 --   tidy        int     1: prune also when no outcome is handed in
 --   keep        str     retention: '<ms> <count>' of completed and cancelled, '<ms> <count>' of dead, tombstone ms
+--   took        str     how long runs took: '<runs> <µs> <µs> ...', some of them standing for all; '' not measured
 --   n_complete  int     how many of the outcomes are completions
 --   outcomes    list    per completion: id, token, result ('' for none); then per other outcome:
 --                       kind (retry bury snooze cancel release), id, token, delay_ms, detail (JSON)
@@ -66,12 +69,14 @@ if not is_whole(limit, 0, 1000) then return {'BAD', '0', 'limit'} end
 if not is_whole(slice, 0, 1000) then return {'BAD', '0', 'slice'} end
 if not is_duration(lease_ms) then return {'BAD', '0', 'lease_ms'} end
 if not string.find(keep, KEEP_FORM) then return {'BAD', '0', 'keep'} end
+if not string.find(took, '^[%d ]*$') then return {'BAD', '0', 'took'} end
 local keys = {
   jobs = jobs, runs = runs, results = results, history = history, ready = ready, scheduled = scheduled,
   retrying = retrying, running = running, completed = completed, dead = dead, cancelled = cancelled,
   unique = unique, cancels = cancels, waiters = waiters, done = done, tombs = tombs, hooks = hooks,
 }
-local q = open_queue(queue, now_ms, events)
+local q = open_queue(queue, now_ms, events, minute, series)
+q.sets = keys
 local last = redis.call('GET', memo)
 if last and string.sub(last, 1, #nonce + 1) == nonce .. ' ' and (n_outcomes > 0 or string.find(last, '\n[^\n]')) then
   return repeat_exchange(q, keys, last)
@@ -81,7 +86,8 @@ local late = last and (tonumber(nonce) or 0) < (tonumber(string.match(last, '^%S
 if late then limit = 0 end
 
 local stale = {}
-settle_completed(q, keys, outcomes, n_complete, stale)
+settle_completed(q, keys, outcomes, n_complete, stale, took ~= '')
+tally_runs(q, took)
 local came_back = settle_others(q, keys, outcomes + 3 * n_complete, stale)
 -- What ends in one call can be pruned in one call, so retention keeps up with any rate.
 if n_outcomes > 0 or tidy == 1 then prune_all(q, keys, keep, math.min(1000, slice + n_outcomes)) end

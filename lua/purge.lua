@@ -19,6 +19,8 @@
 --   done        prefix  lists of ended ids, one per waiter
 --   tombs       zset    deleted job id -> when, ms
 --   events      list    what was noted while somebody listened, the newest 10,000
+--   minute      hash    figures of the present minute
+--   series      prefix  lists of figures: of minutes, ten minutes, two hours
 -- ARGV
 --   now_ms      time    empty: the server's clock
 --   state       str     blocked, scheduled, ready, retrying, completed, dead or cancelled
@@ -43,7 +45,8 @@ if state == 'ready' then
 end
 if #wanted == 0 then return {'BAD', '0', 'state'} end
 if not is_whole(limit, 1, 1000) then return {'BAD', '0', 'limit'} end
-local q = open_queue(queue, now_ms, events)
+local q = open_queue(queue, now_ms, events, minute, series)
+q.sets = {ready = ready, scheduled = scheduled, retrying = retrying}
 local dropped = 0
 for i = 1, #wanted do
   local ids = dropped < limit and redis.call('ZRANGE', wanted[i], 0, limit - dropped - 1) or {}

@@ -15,6 +15,8 @@
 --   unique      hash    unique key -> job id that holds it
 --   wake        list    at most one token: a waiting worker takes it
 --   events      list    what was noted while somebody listened, the newest 10,000
+--   minute      hash    figures of the present minute
+--   series      prefix  lists of figures: of minutes, ten minutes, two hours
 -- ARGV
 --   now_ms      time    empty: the server's clock
 --   id          str     the job
@@ -41,7 +43,8 @@ if state ~= 'dead' and state ~= 'cancelled' then return {'NOT', state} end
 local key = spec_unique(spec)
 local holder = key ~= '' and redis.call('HGET', unique, key)
 if holder and holder ~= id and redis.call('HEXISTS', jobs, holder) == 1 then return {'CONFLICT', holder, key} end
-local q = open_queue(queue, now_ms, events)
+local q = open_queue(queue, now_ms, events, minute, series)
+q.sets = keys
 redis.call('ZREM', set, id)
 local record = redis.call('HGET', runs, id)
 if record then

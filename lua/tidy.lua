@@ -21,6 +21,8 @@
 --   tombs       zset    deleted job id -> when, ms
 --   wake        list    at most one token: a waiting worker takes it
 --   events      list    what was noted while somebody listened, the newest 10,000
+--   minute      hash    figures of the present minute
+--   series      prefix  lists of figures: of minutes, ten minutes, two hours
 -- ARGV
 --   now_ms      time    empty: the server's clock
 --   slice       int     most jobs to promote, to reap and to prune in this call, up to 1000
@@ -44,12 +46,14 @@
 
 local keys = {
   jobs = jobs, runs = runs, results = results, history = history, ready = ready, running = running,
+  scheduled = scheduled, retrying = retrying,
   completed = completed, dead = dead, cancelled = cancelled, unique = unique, cancels = cancels,
   waiters = waiters, done = done, tombs = tombs, hooks = hooks,
 }
 if not is_whole(slice, 0, 1000) then return {'BAD', '0', 'slice'} end
 if not string.find(keep, KEEP_FORM) then return {'BAD', '0', 'keep'} end
-local q = open_queue(queue, now_ms, events)
+local q = open_queue(queue, now_ms, events, minute, series)
+q.sets = keys
 local pruned = prune_all(q, keys, keep, slice)
 local reaped = reap_expired(q, keys, slice)
 local promoted = promote_due(q, scheduled, ready, jobs, slice) + promote_due(q, retrying, ready, jobs, slice)

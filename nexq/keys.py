@@ -37,10 +37,12 @@ QUEUE_KEYS = {
     "remembered": "zset",
     "wake": "list",
     "events": "list",
+    "minute": "hash",
     "ready:": "prefix",
     "done:": "prefix",
     "memo:": "prefix",
     "control:": "prefix",
+    "series:": "prefix",
 }
 
 SYSTEM_KEYS = {

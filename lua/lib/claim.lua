@@ -39,6 +39,13 @@ local function any_ready(ready)
   return redis.call('EXISTS', unpack(sets)) > 0
 end
 
+-- tally_lateness(q, ready, first, last, n): n jobs start that stand in one ready set, from `first` to `last`: since when
+-- were they due? One that was promoted in this very call: since its due time.
+local function tally_lateness(q, ready, first, last, n)
+  local since = redis.call('ZMSCORE', ready, first, last)
+  tally_spread(q, 'l', q.now - (q.due[first] or tonumber(since[1])), q.now - (q.due[last] or tonumber(since[2])), n)
+end
+
 -- claim_ready(q, keys, worker, lease_ms, limit, claims): claim up to limit ready jobs, highest priority first.
 local function claim_ready(q, keys, worker, lease_ms, limit, claims, earlier)
   if not any_ready(keys.ready) then return end
@@ -54,6 +61,7 @@ local function claim_ready(q, keys, worker, lease_ms, limit, claims, earlier)
           ids[n], specs[n] = ids[i], specs[i]
         end
       end
+      tally_lateness(q, ready, ids[1], ids[#ids], #ids)
       redis.call('ZREMRANGEBYRANK', ready, 0, #ids - 1)
       if n > 0 then push_running(q, keys, worker, lease_ms, ids, specs, n, claims, earlier) end
       limit = limit - n

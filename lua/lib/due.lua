@@ -2,8 +2,13 @@
 -- Returns how many. Ids without a spec (only damage from outside makes them) are left for the doctor's eyes:
 -- they are dropped from the set, as nothing can be run.
 local function promote_due(q, from, ready, jobs, limit)
-  local ids = redis.call('ZRANGE', from, '-inf', q.now, 'BYSCORE', 'LIMIT', 0, limit)
-  if #ids == 0 then return 0 end
+  local found = redis.call('ZRANGE', from, '-inf', q.now, 'BYSCORE', 'LIMIT', 0, limit, 'WITHSCORES')
+  if #found == 0 then return 0 end
+  local ids = {}
+  for i = 1, #found, 2 do
+    ids[#ids + 1] = found[i]
+    q.due[found[i]] = tonumber(found[i + 1])
+  end
   local specs = redis.call('HMGET', jobs, unpack(ids))
   local live, live_specs, n = {}, {}, 0
   for i = 1, #ids do

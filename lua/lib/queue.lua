@@ -8,6 +8,9 @@
 --   hooks     webhooks of all jobs of the queue (lib/hooks.lua); absent: none
 --   listen_ms until when somebody listens: as long, each move is noted in the list `events`
 --   noted     how many events were noted since the queue was born: the number of the newest
+--   minute    the present minute of its figures (lib/series.lua), counted since 1970
+--
+-- @include lib/series
 
 -- clock(now_ms) -> ms with fraction. now_ms is '' for the server's clock, else a number of ms (tests).
 local function clock(now_ms)
@@ -16,15 +19,17 @@ local function clock(now_ms)
   return t[1] * 1000 + t[2] / 1000
 end
 
--- open_queue(key, now_ms, events) -> record {now, ready_ms, token, paused, hooks, called}
--- events: the list of events, for scripts that move jobs. called: webhook deliveries that this call has written.
-local function open_queue(key, now_ms, events)
+-- open_queue(key, now_ms, events, minute, series) -> record {now, ready_ms, token, paused, hooks, called}
+-- events: the list of events, for scripts that move jobs; minute, series: for those that count moves.
+-- called: webhook deliveries that this call has written. sets: to be given, for the depths in the series.
+local function open_queue(key, now_ms, events, minute, series)
   local now = clock(now_ms)
-  local saved = redis.call('HMGET', key, 'now_ms', 'ready_ms', 'token', 'paused', 'listen_ms', 'hooks')
+  local saved = redis.call('HMGET', key, 'now_ms', 'ready_ms', 'token', 'paused', 'listen_ms', 'hooks', 'minute')
   local seen = tonumber(saved[1] or 0)
   if seen > now then now = seen end
   return {key = key, now = now, ready_ms = tonumber(saved[2] or 0), token = tonumber(saved[3] or 0),
           paused = saved[4], hooks = saved[6], called = 0, totals = {}, events = events,
+          minute = minute, series = series, at_minute = tonumber(saved[7] or 0), seen = {}, due = {},
           notes = events and tonumber(saved[5] or 0) > now and {} or nil}
 end
 
@@ -47,6 +52,7 @@ end
 
 -- close_queue(q): write the record back. Call it once, after every other write.
 local function close_queue(q)
+  write_tally(q)
   redis.call('HSET', q.key, 'now_ms', q.now, 'ready_ms', q.ready_ms, 'token', q.token)
   local totals = q.totals
   for i = 1, #totals, 2 do

@@ -1,7 +1,20 @@
--- settle_completed(q, keys, at, n, stale): complete n claims; their outcomes stand in ARGV from place `at`.
+-- tally_claims(q, records, seen, ids, n): how long the runs of the ids that are `seen` took, from claim to outcome.
+local function tally_claims(q, records, seen, ids, n)
+  local told = {}
+  for i = 1, n do
+    local started = seen[ids[i]] and not told[ids[i]] and string.match(records[i], '^%d+ %d+ %d+ %d+ (%d+)')
+    if started then
+      told[ids[i]] = true
+      tally(q, 'r', q.now - tonumber(started), 1)
+    end
+  end
+end
+
+-- settle_completed(q, keys, at, n, stale, measured): complete n claims; their outcomes stand in ARGV from place `at`.
+-- measured: whether the caller tells itself how long the runs took.
 -- A claim is the caller's while the job is running and the token is the newest. A completion that was settled
 -- before by the same token counts as settled; any other that is not the caller's goes into `stale`.
-local function settle_completed(q, keys, at, n, stale)
+local function settle_completed(q, keys, at, n, stale, measured)
   if n == 0 then return end
   local ids = {}
   for i = 1, n do ids[i] = ARGV[at + 3 * (i - 1)] end
@@ -25,6 +38,7 @@ local function settle_completed(q, keys, at, n, stale)
     end
   end
   if n_done == 0 then return end
+  if not measured and n_done <= 4 then tally_claims(q, records, seen, ids, n) end
   redis.call('ZREM', keys.running, unpack(done))
   if #kept > 0 then redis.call('HSET', keys.results, unpack(kept)) end
   if redis.call('HLEN', keys.cancels) > 0 then redis.call('HDEL', keys.cancels, unpack(done)) end

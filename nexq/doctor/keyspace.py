@@ -16,7 +16,7 @@ Command = Callable[..., Awaitable[Any]]
 #: The only keys that may expire: what they hold can be done without.
 TEMPORARY = ("memo:", "control:", "done:")
 #: What the keys behind a prefix are; those of another prefix may be of any type.
-_PREFIX_TYPES = {"ready:": "zset", "memo:": "string", "control:": "list", "done:": "list"}
+_PREFIX_TYPES = {"ready:": "zset", "memo:": "string", "control:": "list", "done:": "list", "series:": "list"}
 _PAGE = 500
 
 

@@ -72,7 +72,7 @@ env._G = env
 env.redis = freeze(redis)
 env.string = freeze(pick(string, 'byte char find format gmatch gsub len lower match rep reverse sub upper'))
 env.table = freeze(pick(table, 'concat insert remove sort maxn'))
-env.math = freeze(pick(math, 'abs ceil floor fmod huge max min modf pi pow sqrt log exp'))
+env.math = freeze(pick(math, 'abs ceil floor fmod frexp huge max min modf pi pow sqrt log exp'))
 local function settle(ok, ...)
   if ok then return true, ... end
   local text, plain = describe(...)

@@ -158,6 +158,7 @@ class Moves:
         keep: str = "",
         completed: Sequence[Arg] = (),
         others: Sequence[Arg] = (),
+        took: str = "",
         memo: str = "",
     ) -> Exchanged:
         """Hand in outcomes and take claims (lua/exchange.lua).
@@ -166,6 +167,7 @@ class Moves:
         nonces rise: `new_nonce`.
 
         `completed`: flat id, token, result; `others`: flat kind, id, token, delay_ms, detail.
+        `took`: '<runs> <µs> <µs> …', how long some of the runs took, these standing for all.
         """
         script, keys = self._bind("exchange", queue, memo=memo or worker)
         args: list[Arg] = [
@@ -177,6 +179,7 @@ class Moves:
             slice,
             1 if tidy else 0,
             keep or _KEEP,
+            took,
             len(completed) // 3,
             *completed,
             *others,

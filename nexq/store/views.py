@@ -14,6 +14,7 @@ from nexq.job import Attempt, JobRecord, Run, Spec
 from nexq.keys import queue_keys, system_keys
 from nexq.scripts import load
 from nexq.states import JobState
+from nexq.store.series import Row, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +51,20 @@ class WorkerView:
     alive_until_ms: float
     info: dict[str, Any]
 
+    @property
+    def state(self) -> str:
+        """running, paused (claims no more, by order), draining (about to leave), lost (no sign of life)."""
+        return str(self.info.get("state", "running")) if self.alive else "lost"
+
     def as_dict(self) -> dict[str, Any]:
         """The view as JSON-able data."""
-        return {"id": self.id, "alive": self.alive, "alive_until_ms": self.alive_until_ms, **self.info}
+        return {
+            "id": self.id,
+            "alive": self.alive,
+            "alive_until_ms": self.alive_until_ms,
+            **self.info,
+            "state": self.state,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +170,16 @@ class Views:
             paused=paused,
             totals={k.removesuffix("_total"): int(v) for k, v in record.items() if k.endswith("_total")},
         )
+
+    async def series(self, queue: str, step: Step, limit: int) -> list[Row]:
+        """What happened in a queue, in rows of `step` minutes, oldest first, the last one still filling.
+
+        Rows in which nothing happened are left out.
+        """
+        script = load("series")
+        keys = script.bind_keys(queue_keys(self.namespace, queue))
+        reply = cast("list[Any]", await self.backend.run(script, queue, keys, (self.now_ms, step, limit)))
+        return [Row.unpack(line) for line in (*reply[1], reply[2]) if line]
 
     async def directory(self) -> Directory:
         """The queues, workers and handlers that are known."""

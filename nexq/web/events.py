@@ -26,8 +26,8 @@ LOOK_S = 0.2
 DISCOVER_S = 2.0
 HEARTBEAT_S = 15.0
 MOST_QUEUES = 100
-_OPENING = b"retry: 1000\n\n"
-_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+OPENING = b"retry: 1000\n\n"
+STREAM_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
 class Follower:
@@ -60,7 +60,7 @@ class Follower:
     async def frames(self) -> AsyncIterator[bytes]:
         """SSE frames, for ever: events, heartbeats, and `gap` where events are gone."""
         quiet_since = time.monotonic()
-        yield _OPENING
+        yield OPENING
         while True:
             any_new = False
             try:
@@ -141,7 +141,7 @@ async def _stream(
     what = frozenset(w for w in call.query("event").split(",") if w)
     follower = Follower(call.store, allowed, ids, what, more)
     await follower.start(call.request.headers.get("last-event-id", "") or call.query("last_event_id"))
-    return StreamingResponse(follower.frames(), headers=_HEADERS, media_type="text/event-stream")
+    return StreamingResponse(follower.frames(), headers=STREAM_HEADERS, media_type="text/event-stream")
 
 
 def _read_position(text: str) -> dict[str, int]:

@@ -19,7 +19,7 @@ from nexq.web.table import Rule
 
 async def metrics(call: Call) -> Response:
     """`GET /metrics`: OpenMetrics when the caller accepts it. Shows the queues that the caller may see."""
-    snapshot = (await _scraper(call).snapshot()).only(call.principal.may_touch)
+    snapshot = (await scraper_of(call).snapshot()).only(call.principal.may_touch)
     found = [*families(snapshot), build_info(__version__)]
     text, content_type = exposition(found, call.request.headers.get("accept", ""))
     return Response(text, headers={"Content-Type": content_type})
@@ -55,7 +55,7 @@ def target_lag_s() -> float:
     return value
 
 
-def _scraper(call: Call) -> Scraper:
+def scraper_of(call: Call) -> Scraper:
     """The scraper of this application: its averages live as long as the server."""
     state = call.request.app.state
     found: Scraper | None = getattr(state, "scraper", None)

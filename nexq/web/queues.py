@@ -73,7 +73,7 @@ async def purge_queue(call: Call) -> Response:
 async def list_workers(call: Call) -> Response:
     """`GET /api/workers`."""
     directory = await call.store.views.directory()
-    workers = [w.as_dict() for w in directory.workers if _may_see(call, w)]
+    workers = [w.as_dict() for w in directory.workers if may_see(call, w)]
     return answer({"workers": workers, "now_ms": directory.now_ms})
 
 
@@ -82,7 +82,7 @@ async def order_worker(call: Call) -> Response:
     body = await call.model(Order)
     worker = call.path("id")
     known = (await call.store.views.directory()).workers
-    found = next((w for w in known if w.id == worker and w.alive and _may_see(call, w)), None)
+    found = next((w for w in known if w.id == worker and w.alive and may_see(call, w)), None)
     if found is None:
         raise Problem(404, "worker-not-found", f"No live worker is called {worker!r}.")
     if not all(call.principal.may_touch(queue) for queue in found.info.get("queues", ())):
@@ -94,7 +94,7 @@ async def order_worker(call: Call) -> Response:
     return answer({"id": worker, "ordered": body.model_dump(exclude_none=True)}, 202)
 
 
-def _may_see(call: Call, worker: WorkerView) -> bool:
+def may_see(call: Call, worker: WorkerView) -> bool:
     """Whether the caller may touch one of the worker's queues."""
     return any(call.principal.may_touch(queue) for queue in worker.info.get("queues", ()))
 
@@ -117,8 +117,8 @@ async def handlers_of(call: Call) -> list[dict[str, object]]:
 
 
 async def get_stats(call: Call) -> Response:
-    """`GET /api/stats`: totals over the queues."""
-    views = await views_of(call)
+    """`GET /api/stats`: totals over the queues, or over `queue=a,b`."""
+    views = await _views(call, await chosen_queues(call))
     directory = await call.store.views.directory()
     counts = {s.value: sum(v.counts[s] for v in views) for s in JobState}
     totals: dict[str, int] = {}
@@ -141,6 +141,17 @@ async def get_stats(call: Call) -> Response:
 async def views_of(call: Call) -> list[QueueView]:
     """The queues that the caller may see."""
     names = [q for q in (await call.store.views.directory()).queues if call.principal.may_touch(q)]
+    return await _views(call, names)
+
+
+async def chosen_queues(call: Call) -> list[str]:
+    """The queues that the query names by commas, or all, as far as the caller may see them. Raises InvalidName."""
+    wanted = [check_queue(name) for name in call.query("queue").split(",") if name]
+    names = wanted or (await call.store.views.directory()).queues
+    return [name for name in dict.fromkeys(names) if call.principal.may_touch(name)]
+
+
+async def _views(call: Call, names: list[str]) -> list[QueueView]:
     return list(await asyncio.gather(*(call.store.views.queue(name) for name in names)))
 
 

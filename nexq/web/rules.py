@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from nexq.states import JobState
-from nexq.web import bulk, claims, events, hooks, jobs, listing, metrics, models, queues, submit
+from nexq.web import bulk, claims, events, hooks, jobs, listing, metrics, models, overview, queues, series, submit
 from nexq.web.access import ACCESS
 from nexq.web.docs import DOCS
 from nexq.web.models import JobAccepted, JobBody, JobPage, JobRequest
@@ -28,6 +28,7 @@ _LISTING: dict[str, dict[str, Any]] = {
 _QUEUE: dict[str, dict[str, Any]] = {
     "queue": {**_STRING, "description": "The job's queue, where it is known: spares a search."}
 }
+_QUEUES: dict[str, Any] = {**_STRING, "description": "Only these queues, by commas."}
 _EVENTS: dict[str, dict[str, Any]] = {
     "event": {**_STRING, "description": "Only these kinds, by commas: ready, running, completed, dead, …"},
     "last_event_id": {**_STRING, "description": "As the header Last-Event-ID, for clients that cannot set it."},
@@ -185,7 +186,7 @@ API: list[Rule] = [
         scope=Scope.READ,
         tag="events",
         summary="Follow the moves of jobs (SSE), resumable by Last-Event-ID",
-        query={"queue": {**_STRING, "description": "Only these queues, by commas."}} | _EVENTS,
+        query={"queue": _QUEUES} | _EVENTS,
         answers={200: ("A stream of server-sent events.", None)},
     ),
     Rule(
@@ -296,8 +297,41 @@ API: list[Rule] = [
         endpoint=queues.get_stats,
         scope=Scope.READ,
         tag="queues",
-        summary="Figures over all queues",
+        summary="Figures over all queues, or some",
+        query={"queue": _QUEUES},
         answers={200: ("The figures.", models.Stats)},
+    ),
+    Rule(
+        method="GET",
+        path="/api/overview",
+        endpoint=overview.get_overview,
+        scope=Scope.READ,
+        tag="overview",
+        summary="Queues with rates, percentiles and alarms, and workers",
+        answers={200: ("The overview.", models.OverviewBody)},
+    ),
+    Rule(
+        method="GET",
+        path="/api/overview/events",
+        endpoint=overview.stream_overview,
+        scope=Scope.READ,
+        tag="overview",
+        summary="Follow the overview (SSE), once a second at most",
+        answers={200: ("A stream of server-sent events.", None)},
+    ),
+    Rule(
+        method="GET",
+        path="/api/series",
+        endpoint=series.get_series,
+        scope=Scope.READ,
+        tag="overview",
+        summary="What happened over time",
+        query={
+            "range": {**_STRING, "enum": list(series.RANGES), "default": "1h"},
+            "queue": _QUEUES,
+            "by": {**_STRING, "enum": ["queue"], "description": "Also of each queue."},
+        },
+        answers={200: ("Columns of figures, a place per bucket, oldest first.", models.SeriesBody)},
     ),
     *hooks.rules(_LISTING, _QUEUE),
     *ACCESS,

@@ -19,7 +19,7 @@ from nexq.outcome import Outcome
 from nexq.store import Exchanged, Store
 from nexq.store.moves import Claim, new_nonce
 from nexq.worker.settings import WorkerSettings
-from nexq.worker.tally import Tally
+from nexq.worker.tally import Sampler, Tally
 
 log = logging.getLogger("nexq.worker")
 
@@ -66,6 +66,7 @@ class Feed:
         self._completed: list[Arg] = []
         self._others: list[Arg] = []
         self._outcomes = 0
+        self._sampler = Sampler()
         self._kick = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._look = True
@@ -125,8 +126,10 @@ class Feed:
         if self._more or self._look:
             self._kick.set()
 
-    def settle(self, claim: Claim, outcome: Outcome) -> None:
-        """Hand an outcome in with the next exchange."""
+    def settle(self, claim: Claim, outcome: Outcome, began_mono: float = 0.0) -> None:
+        """Hand an outcome in with the next exchange. `began_mono`: when the run began; 0: there was none."""
+        if began_mono:
+            self._sampler.note(began_mono)
         if outcome.kind == "complete":
             self._completed += (claim.id, claim.token, outcome.result)
         else:
@@ -166,6 +169,7 @@ class Feed:
 
     async def _exchange(self, limit: int, on_stale: Callable[[bytes], None]) -> None:
         completed, others, n = self._take_outcomes()
+        took = self._sampler.take()
         # The flags are read for this exchange; what happens while it is under way sets them anew.
         self._under_way, self._hear = True, False
         if limit:
@@ -186,6 +190,7 @@ class Feed:
                     keep=self._keep,
                     completed=completed,
                     others=others,
+                    took=took,
                 )
                 break
             except BackendError as error:

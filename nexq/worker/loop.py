@@ -201,23 +201,27 @@ class Worker:
 
     async def _carry(self, feed: Feed, running: Running) -> None:
         """Run the job, hand its outcome in, free its slot."""
+        began_mono = time.monotonic()
         try:
             outcome = await self._run(running)
         except BaseException as error:
             log.exception("job %s cannot be run", running.claim.id.decode())
             outcome = broken(error)
-        self._finish(feed, running, outcome)
+        self._finish(feed, running, outcome, began_mono)
 
-    def _finish(self, feed: Feed, running: Running, outcome: Outcome) -> None:
+    def _finish(self, feed: Feed, running: Running, outcome: Outcome, began_mono: float) -> None:
         del self._running[running.queue, running.claim.id]
         self._active -= 1
         if outcome.kind == "complete":
             self.done += 1
         else:
             self.failed += 1
+            if outcome.kind not in ("retry", "bury"):
+                # It was given back, put off or cancelled: how long that took says nothing of the work.
+                began_mono = 0.0
             log_outcome(running, outcome, self.settings.id)
         if running.stop != "lost":
-            feed.settle(running.claim, outcome)
+            feed.settle(running.claim, outcome, began_mono)
         self._fill()
         if self._active == 0 and self._stopping.is_set():
             self._drained.set()

@@ -19,6 +19,9 @@ from nexq.worker.running import Running
 MOST_HANDLERS = 200
 #: Upper bounds of the run time's buckets, seconds; one more bucket is open.
 RUN_BOUNDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+#: Runs that are measured of those that end between two exchanges, about and at most.
+SAMPLES = 8
+MOST_SAMPLES = 64
 EXCHANGE_BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 
@@ -36,6 +39,39 @@ class Histogram:
         """Count one."""
         self.counts[bisect_left(self.bounds, value)] += 1
         self.total += value
+
+
+class Sampler:
+    """How long some of the runs took, evenly chosen: what an exchange hands in for the store's own figures.
+
+    Each counts for several where there are many: a run that is not looked at costs an addition.
+    """
+
+    __slots__ = ("_next", "_runs", "_stride", "_took_us")
+
+    def __init__(self) -> None:
+        self._runs = 0
+        self._next = 1
+        self._stride = 1
+        self._took_us: list[str] = []
+
+    def note(self, began_mono: float) -> None:
+        """A run has ended that began then."""
+        self._runs += 1
+        if self._runs >= self._next:
+            self._next += self._stride
+            self._took_us.append(str(int((monotonic() - began_mono) * 1e6)))
+
+    def take(self) -> str:
+        """'<runs> <µs> <µs> …' since it was last taken; '' for none."""
+        if not self._runs:
+            return ""
+        took = " ".join((str(self._runs), *self._took_us[:MOST_SAMPLES]))
+        # As many as this time are expected the next time.
+        self._stride = self._runs // SAMPLES + 1
+        self._runs, self._next = 0, 1
+        self._took_us.clear()
+        return took
 
 
 class Gauges(NamedTuple):

@@ -181,8 +181,8 @@ MUTANTS = [
     Mutant(
         "promotion knows no limit",
         "lib/due",
-        "'LIMIT', 0, limit)",
-        "'LIMIT', 0, 1000)",
+        "'LIMIT', 0, limit, 'WITHSCORES')",
+        "'LIMIT', 0, 1000, 'WITHSCORES')",
         (test_promote.test_a_call_promotes_at_most_its_slice_of_each_set,),
     ),
     Mutant(

@@ -12,7 +12,7 @@ from nexq.keys import QUEUE_KEYS, SYSTEM_KEYS, SYSTEM_TAG, check_queue
 from tests.support.fake_backend import FakeBackend
 
 #: Kind of a prefix's keys.
-PREFIXES = {"ready:": "zset", "done:": "list", "memo:": "string", "control:": "list"}
+PREFIXES = {"ready:": "zset", "done:": "list", "memo:": "string", "control:": "list", "series:": "list"}
 #: These may expire: a loss costs a look, never a job.
 MAY_EXPIRE = ("memo:", "control:", "done:")
 
