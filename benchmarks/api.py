@@ -1,6 +1,7 @@
 """How fast is the API? POST /api/jobs on one server process, beside a bare Starlette JSON echo; batches; latency.
 
-``python -m benchmarks.api [--server valkey] [--repeat 3] [--quick]``. The load comes from a process of its own:
+``python -m benchmarks.api [--server valkey] [--repeat 3] [--quick]``. The server is `nexq server`, as a user starts it.
+The load as fast as answers come is wrk's where that is installed, else, and by the clock, that of a process here:
 asyncio, raw sockets, kept alive.
 """
 
@@ -9,13 +10,16 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from typing import Any
 
 from benchmarks.bench import report
+from benchmarks.bench.api_apps import serve_echo
 from benchmarks.bench.server import Server, find_server, free_port
 from benchmarks.bench.stats import percentile, spread
 from benchmarks.bench.subject import ROOT, process_seconds
@@ -38,47 +42,6 @@ COLUMNS = {
     "batch_jobs_per_s": "jobs:batch, jobs/s",
     "batch_cpu_us": "server µs/job",
 }
-
-
-def serve(kind: str, port: int, url: str, http: str) -> None:
-    """The server process: nexq's API, or the echo."""
-    import uvicorn
-
-    uvicorn.run(
-        _echo() if kind == "echo" else _nexq(url),
-        port=port,
-        http=http,  # type: ignore[arg-type]
-        log_level="error",
-        access_log=False,
-        server_header=False,
-        h11_max_incomplete_event_size=64 * 1024,
-    )
-
-
-def _echo() -> Any:
-    import orjson
-    from starlette.applications import Starlette
-    from starlette.requests import Request
-    from starlette.responses import Response
-    from starlette.routing import Route
-
-    async def echo(request: Request) -> Response:
-        return Response(orjson.dumps(orjson.loads(await request.body())), 202, media_type="application/json")
-
-    return Starlette(routes=[Route("/api/jobs", echo, methods=["POST"])])
-
-
-def _nexq(url: str) -> Any:
-    from nexq import Nexq
-    from nexq.web.asgi import create_asgi
-
-    app = Nexq(url)
-
-    @app.handler("send_email")
-    async def send_email(to: str, n: int) -> None:
-        """The no-op job."""
-
-    return create_asgi(app)
 
 
 class Connection(asyncio.Protocol):
@@ -159,12 +122,15 @@ async def load(port: int, role: str, seconds: float, connections: int) -> dict[s
 
 
 @contextlib.contextmanager
-def serving(kind: str, url: str, http: str) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+def serving(kind: str, url: str) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
     """A server process that listens: its port and itself."""
     import socket
 
     port = free_port()
-    process = subprocess.Popen([*_self(), "serve", kind, str(port), url, http], cwd=ROOT, env=_env())
+    nexq = [sys.executable, "-m", "nexq", "server", "benchmarks.bench.api_apps:app", "--port", str(port)]
+    nexq += ["--url", url, "--log-level", "error"]
+    command = nexq if kind == "nexq" else [*_self(), "echo", str(port)]
+    process = subprocess.Popen(command, cwd=ROOT, env=_env(), stdout=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 20
         while True:
@@ -181,19 +147,45 @@ def serving(kind: str, url: str, http: str) -> Iterator[tuple[int, subprocess.Po
         process.wait(10)
 
 
+def run_wrk(wrk: str, port: int, seconds: float, connections: int) -> dict[str, Any]:
+    """The load `one` from wrk. Raises SystemExit when an answer is not 2xx, or a connection fails."""
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        script.write(
+            f"wrk.method = 'POST'\nwrk.body = [[{ONE.decode()}]]\nwrk.headers['Content-Type'] = 'application/json'\n"
+            "done = function(s)\n"
+            "  local e = s.errors\n"
+            "  print('DONE', s.requests, s.duration, e.connect + e.read + e.write + e.status + e.timeout)\n"
+            "end\n"
+        )
+        script.flush()
+        command = [wrk, "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}", "-s", script.name]
+        done = subprocess.run(
+            [*command, f"http://127.0.0.1:{port}/api/jobs"], capture_output=True, text=True, timeout=120, check=True
+        )
+    _, requests, us, errors = done.stdout[done.stdout.index("DONE") :].split()
+    if int(errors):
+        raise SystemExit(f"wrk: {errors} of {requests} requests failed")
+    return {"done": int(requests), "seconds": int(us) / 1e6}
+
+
 def run_load(
     process: subprocess.Popen[bytes], port: int, role: str, seconds: float, connections: int
 ) -> dict[str, Any]:
     """One load in a process of its own, with what the server spent meanwhile."""
     before = process_seconds(process.pid)
-    command = [*_self(), "load", str(port), role, str(seconds), str(connections)]
-    done = subprocess.run(command, cwd=ROOT, env=_env(), capture_output=True, text=True, timeout=120, check=True)
-    return {**json.loads(done.stdout), "cpu": process_seconds(process.pid) - before}
+    wrk = shutil.which("wrk")
+    if role == "one" and wrk is not None:
+        measured = run_wrk(wrk, port, seconds, connections)
+    else:
+        command = [*_self(), "load", str(port), role, str(seconds), str(connections)]
+        done = subprocess.run(command, cwd=ROOT, env=_env(), capture_output=True, text=True, timeout=120, check=True)
+        measured = json.loads(done.stdout)
+    return {**measured, "cpu": process_seconds(process.pid) - before}
 
 
-def measure(kind: str, program: str, http: str, seconds: float) -> dict[str, float]:
+def measure(kind: str, program: str, seconds: float) -> dict[str, float]:
     """All figures of one subject on a fresh server."""
-    with Server(program) as store, serving(kind, store.url, http) as (port, process):
+    with Server(program) as store, serving(kind, store.url) as (port, process):
         run_load(process, port, "one", 0.5, 32)
         full = run_load(process, port, "one", seconds, 32)
         steady = run_load(process, port, "rate", seconds, 32)
@@ -216,7 +208,6 @@ def main() -> None:
     parser.add_argument("--server", choices=["redis", "valkey"], default="redis")
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=5.0)
-    parser.add_argument("--http", choices=["auto", "h11", "httptools"], default="auto", help="uvicorn's parser")
     parser.add_argument("--quick", action="store_true", help="one run of 2 s each: to see that it works")
     args = parser.parse_args()
     if args.quick:
@@ -225,7 +216,7 @@ def main() -> None:
     runs: dict[str, list[dict[str, float]]] = {"echo": [], "nexq": []}
     for turn in range(args.repeat):
         for kind, measured in runs.items():
-            measured.append(measure(kind, program, args.http, args.seconds))
+            measured.append(measure(kind, program, args.seconds))
             shown = " ".join(f"{name}={report.number(value)}" for name, value in measured[-1].items())
             print(f"{turn + 1}/{args.repeat} {kind}: {shown}", file=sys.stderr, flush=True)
         runs["nexq"][-1]["of_echo"] = runs["nexq"][-1]["per_s"] / runs["echo"][-1]["per_s"]
@@ -257,8 +248,8 @@ def _env() -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["serve"]:
-        serve(sys.argv[2], int(sys.argv[3]), sys.argv[4], sys.argv[5])
+    if sys.argv[1:2] == ["echo"]:
+        serve_echo(int(sys.argv[2]))
     elif sys.argv[1:2] == ["load"]:
         print(json.dumps(asyncio.run(load(int(sys.argv[2]), sys.argv[3], float(sys.argv[4]), int(sys.argv[5])))))
     else:

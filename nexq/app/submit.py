@@ -209,13 +209,14 @@ class Many:
 class _Batch:
     """Entries that go in one call."""
 
-    __slots__ = ("_done", "entries", "withdrawn")
+    __slots__ = ("_followers", "entries", "withdrawn")
 
     def __init__(self, first: Entry) -> None:
         self.entries = [first]
         #: How many places the entries have moved up.
         self.withdrawn = 0
-        self._done: asyncio.Future[dict[int, Refused]] | None = None
+        #: A future for each caller but the first: any of them may be cancelled alone.
+        self._followers: list[asyncio.Future[dict[int, Refused]]] = []
 
     def join(self, entry: Entry) -> int:
         self.entries.append(entry)
@@ -227,18 +228,18 @@ class _Batch:
         self.withdrawn = 1
 
     async def sent(self) -> dict[int, Refused]:
-        if self._done is None:
-            self._done = asyncio.get_running_loop().create_future()
-        return await asyncio.shield(self._done)
+        follower: asyncio.Future[dict[int, Refused]] = asyncio.get_running_loop().create_future()
+        self._followers.append(follower)
+        return await follower
 
     def finish(self, refused: dict[int, Refused]) -> None:
-        if self._done is not None:
-            self._done.set_result(refused)
+        for follower in self._followers:
+            if not follower.done():
+                follower.set_result(refused)
 
     def fail(self, error: BaseException) -> None:
-        if self._done is not None:
-            if isinstance(error, asyncio.CancelledError):
-                error = OutcomeUnknown("enqueue", [e.id for e in self.entries], "the app was closed meanwhile")
-            self._done.set_exception(error)
-            # The first caller has it too; a follower that is gone must not leave a warning.
-            self._done.exception()
+        if isinstance(error, asyncio.CancelledError):
+            error = OutcomeUnknown("enqueue", [e.id for e in self.entries], "the app was closed meanwhile")
+        for follower in self._followers:
+            if not follower.done():
+                follower.set_exception(error)

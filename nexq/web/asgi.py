@@ -11,6 +11,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from nexq.app import Nexq
 from nexq.web.auth import Guard
@@ -21,7 +22,28 @@ from nexq.web.rules import API
 from nexq.web.table import Gate, Rule, starlette_routes
 
 
-def create_asgi(app: Nexq, *, gate: Gate | None = None, rules: list[Rule] | None = None) -> Starlette:
+class Site(Starlette):
+    """The application. Routes whose path has no parameter are found by one look, past Starlette's layers.
+
+    Mounted under a prefix, paths are longer and all go the usual way.
+    """
+
+    def open_direct(self) -> None:
+        """Note which routes have no parameters."""
+        routes = [route for route in self.routes if isinstance(route, Route) and not route.param_convertors]
+        self._direct = {(method, route.path): route.app for route in routes for method in route.methods or ()}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request, or the lifespan."""
+        found = self._direct.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
+        if found is None:
+            await super().__call__(scope, receive, send)
+        else:
+            scope["app"] = self
+            await found(scope, receive, send)
+
+
+def create_asgi(app: Nexq, *, gate: Gate | None = None, rules: list[Rule] | None = None) -> Site:
     """The API of an app as an ASGI application: serve it by uvicorn, or mount it in another application.
 
     gate    who may do what; left out: everybody everything. `nexq server` passes one that asks for tokens
@@ -35,7 +57,7 @@ def create_asgi(app: Nexq, *, gate: Gate | None = None, rules: list[Rule] | None
         yield
         await app.aclose()
 
-    served = Starlette(
+    served = Site(
         routes=starlette_routes(all_rules, app, gate or Guard(app, auth=False), body_limit),
         middleware=[Middleware(SafeHeaders)],
         exception_handlers={HTTPException: _http_problem, 500: _crash},
@@ -44,6 +66,7 @@ def create_asgi(app: Nexq, *, gate: Gate | None = None, rules: list[Rule] | None
     # A redirect would be made from the Host header, which anybody may write.
     served.router.redirect_slashes = False
     served.state.rules = all_rules
+    served.open_direct()
     return served
 
 

@@ -12,7 +12,6 @@ from collections import deque
 from typing import Any
 
 import orjson
-from starlette.requests import Request
 from starlette.responses import Response
 
 from nexq.errors import BackendError
@@ -20,6 +19,7 @@ from nexq.store import Books
 from nexq.web.call import Call, answer
 from nexq.web.principal import Principal, Scope
 from nexq.web.problems import Problem
+from nexq.web.request import WebRequest
 
 log = logging.getLogger("nexq.web")
 
@@ -37,7 +37,8 @@ class Auditor:
         self._prefix = secrets.token_hex(6)
         self._numbers = itertools.count()
         self._gathering: list[tuple[bool, bytes]] | None = None
-        self._written: asyncio.Future[None] | None = None
+        #: Those who wait for what is gathering. Each has a future of its own: it may be cancelled alone.
+        self._waiting: list[asyncio.Future[None]] = []
         self._late: deque[tuple[bool, bytes]] = deque(maxlen=MOST_KEPT)
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -48,15 +49,15 @@ class Auditor:
         if not wait:
             self._keep([line])
             return
-        if self._gathering is not None and self._written is not None and len(self._gathering) < BATCH:
-            self._gathering.append(line)
-        else:
-            self._gathering = [line]
-            self._written = asyncio.get_running_loop().create_future()
-            task = asyncio.create_task(self._write(books, self._gathering, self._written))
+        if self._gathering is None or len(self._gathering) >= BATCH:
+            self._gathering, self._waiting = [], []
+            task = asyncio.create_task(self._write(books, self._gathering, self._waiting))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        await asyncio.shield(self._written)
+        self._gathering.append(line)
+        written = asyncio.get_running_loop().create_future()
+        self._waiting.append(written)
+        await written
 
     async def flush(self, books: Books) -> None:
         """Write what is still here."""
@@ -70,7 +71,7 @@ class Auditor:
                 log.error("%d notes of the audit are lost: the server is away", len(lines) + len(self._late))
                 return
 
-    async def _write(self, books: Books, lines: list[tuple[bool, bytes]], written: asyncio.Future[None]) -> None:
+    async def _write(self, books: Books, lines: list[tuple[bool, bytes]], waiting: list[asyncio.Future[None]]) -> None:
         # Whoever else ends in this turn of the loop joins.
         await asyncio.sleep(0)
         if self._gathering is lines:
@@ -86,7 +87,9 @@ class Auditor:
             self._keep([*late, *lines])
         finally:
             # The call is answered all the same: what it did is done.
-            written.set_result(None)
+            for written in waiting:
+                if not written.done():
+                    written.set_result(None)
 
     def _keep(self, lines: list[tuple[bool, bytes]]) -> None:
         lost = len(self._late) + len(lines) - MOST_KEPT
@@ -95,18 +98,18 @@ class Auditor:
         self._late.extend(lines)
 
 
-def describe(request: Request, principal: Principal, status: int, answer: Response | None = None) -> dict[str, Any]:
+def describe(request: WebRequest, principal: Principal, status: int, made: str = "") -> dict[str, Any]:
     """The note of a call: who, what, with which outcome. The time is the server's."""
-    client = request.client
+    client = request.scope.get("client")
     note: dict[str, Any] = {
         "principal": principal.name,
         "token": getattr(principal, "token", ""),
         "method": request.method,
         "path": clean(str(request.scope["path"])),
         "status": status,
-        "address": client.host if client is not None else "",
+        "address": client[0] if client is not None else "",
     }
-    job = request.path_params.get("id") or _made(answer)
+    job = request.path_params.get("id") or made
     if job:
         note["job"] = clean(str(job))
     return note
@@ -115,13 +118,6 @@ def describe(request: Request, principal: Principal, status: int, answer: Respon
 def clean(text: str) -> str:
     """Text of a client's, short and without characters that JSON cannot carry."""
     return text[:_LONGEST].encode("utf-8", "replace").decode()
-
-
-def _made(answer: Response | None) -> str:
-    """The id of the job that the answer says it made."""
-    if answer is None:
-        return ""
-    return answer.headers.get("location", "").rpartition("/jobs/")[2].partition("?")[0]
 
 
 async def list_audit(call: Call) -> Response:

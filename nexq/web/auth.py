@@ -16,7 +16,6 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from starlette.requests import Request
 from starlette.responses import Response
 
 from nexq.app import Nexq
@@ -27,6 +26,7 @@ from nexq.web.call import Call
 from nexq.web.principal import ANYONE, NOBODY, Principal, Scope
 from nexq.web.problems import Problem
 from nexq.web.ratelimit import Failures
+from nexq.web.request import WebRequest
 from nexq.web.sessions import COOKIE, Session, Sessions
 from nexq.web.table import Rule
 
@@ -78,7 +78,7 @@ class Guard:
         self._known: OrderedDict[tuple[str, str], _Known] = OrderedDict()
         self._asking: dict[tuple[str, str], asyncio.Task[_Known]] = {}
 
-    async def admit(self, request: Request, rule: Rule) -> Principal:
+    async def admit(self, request: WebRequest, rule: Rule) -> Principal:
         """Who asks, when the rule allows it. Raises Problem 401, 403, 429."""
         request.scope[SCOPE_KEY] = self
         safe = request.method in _SAFE
@@ -107,18 +107,18 @@ class Guard:
 
     async def record(self, call: Call, rule: Rule, response: Response) -> None:
         """Note a mutating call in the audit."""
-        note = describe(call.request, call.principal, response.status_code, response)
+        note = describe(call.request, call.principal, response.status_code, call.made)
         # The store does not answer: do not let the caller wait for it once more.
         wait = response.status_code != 503
         await self.auditor.note(call.store.books, note, admin=is_admin(rule.scope), wait=wait)
 
-    async def write_down(self, request: Request, principal: Principal, status: int, *, admin: bool = True) -> None:
+    async def write_down(self, request: WebRequest, principal: Principal, status: int, *, admin: bool = True) -> None:
         """Note a call that no rule's scope shows to be one that changes something: a login, a refusal."""
         await self.auditor.note(await self._books(), describe(request, principal, status), admin=admin)
 
-    async def identify(self, request: Request) -> Caller:
+    async def identify(self, request: WebRequest) -> Caller:
         """Who asks. Raises Problem 401, 429."""
-        header = request.headers.get("authorization")
+        header = request.first(b"authorization")
         if header is not None:
             scheme, _, text = header.partition(" ")
             if scheme.lower() != "bearer" or not text.strip():
@@ -129,7 +129,7 @@ class Guard:
             return await self._of_cookie(request, cookie)
         raise _unknown("This call needs a token: `Authorization: Bearer <token>` (`nexq token create` makes one).")
 
-    async def of_token(self, request: Request, text: str) -> Caller:
+    async def of_token(self, request: WebRequest, text: str) -> Caller:
         """The caller that a token names. Raises Problem 401, 429."""
         digest = digest_of(text) if len(text) <= _LONGEST else b""
         id = id_of(digest)
@@ -145,7 +145,7 @@ class Guard:
             raise self._failed(address, "The token has expired.")
         return _caller(token, None)
 
-    async def _of_cookie(self, request: Request, cookie: str) -> Caller:
+    async def _of_cookie(self, request: WebRequest, cookie: str) -> Caller:
         address = _address(request)
         session = await self.sessions.read(await self._books(), cookie)
         if session is None:
@@ -225,29 +225,32 @@ def _unknown(detail: str, error: str = "") -> Problem:
     return Problem(401, "unauthenticated", detail, {"WWW-Authenticate": challenge})
 
 
-def _address(request: Request) -> str:
+def _address(request: WebRequest) -> str:
     return request.client.host if request.client is not None else ""
 
 
-def _refuse_forged(request: Request, session: Session) -> None:
+def _refuse_forged(request: WebRequest, session: Session) -> None:
     """A session's cookie comes with every request of a browser; only nexq's own page can read the CSRF token."""
-    given = request.headers.get("x-csrf-token", "").encode("utf-8", "backslashreplace")
+    given = (request.first(b"x-csrf-token") or "").encode("utf-8", "backslashreplace")
     if not hmac.compare_digest(given, session.csrf.encode()):
         raise Problem(403, "csrf", "Expected the header X-CSRF-Token as GET /api/me gives it.")
 
 
-def refuse_other_sites(request: Request) -> None:
+def refuse_other_sites(request: WebRequest) -> None:
     """Refuse a call that a page of another site made a browser send. Raises Problem 403."""
-    site = request.headers.get("sec-fetch-site")
-    origin = request.headers.get("origin")
-    host = request.headers.get("host", "").lower()
-    if site in (None, "same-origin", "none") and (origin is None or _host_of(origin) == host != ""):
-        return
+    site = request.first(b"sec-fetch-site")
+    origin = request.first(b"origin")
+    if site in (None, "same-origin", "none"):
+        if origin is None:
+            return
+        host = (request.first(b"host") or "").lower()
+        if _host_of(origin) == host != "":
+            return
     raise Problem(403, "cross-origin", "Calls that change something are taken from nexq's own pages only.")
 
 
-def _refuse_other_names(request: Request) -> None:
-    if not is_loopback_name(_name_of(request.headers.get("host", ""))):
+def _refuse_other_names(request: WebRequest) -> None:
+    if not is_loopback_name(_name_of(request.first(b"host") or "")):
         raise Problem(
             403,
             "host-not-allowed",

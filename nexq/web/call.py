@@ -9,13 +9,14 @@ from typing import Any, TypeVar
 
 import orjson
 from pydantic import BaseModel, TypeAdapter, ValidationError
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from nexq.app import Nexq
 from nexq.store import Store
 from nexq.web.principal import Principal
 from nexq.web.problems import Problem
+from nexq.web.request import WebRequest
 
 M = TypeVar("M", bound=BaseModel)
 _PREFER_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*([0-9]{1,5})(?:$|[,;\s])")
@@ -28,14 +29,16 @@ _ANY = TypeAdapter(Any)
 class Call:
     """A request with what it may use: the app, the store, who asks."""
 
-    __slots__ = ("app", "body_limit", "principal", "request", "store")
+    __slots__ = ("app", "body_limit", "made", "principal", "request", "store")
 
-    def __init__(self, request: Request, app: Nexq, store: Store, principal: Principal, body_limit: int) -> None:
+    def __init__(self, request: WebRequest, app: Nexq, store: Store, principal: Principal, body_limit: int) -> None:
         self.request = request
         self.app = app
         self.store = store
         self.principal = principal
         self.body_limit = body_limit
+        #: The id of the job that this call made, for the audit.
+        self.made = ""
 
     def path(self, name: str) -> str:
         """A parameter of the path."""
@@ -57,7 +60,7 @@ class Call:
 
     async def body(self) -> bytes:
         """The body, refused before it is read whole when it is over the limit. Raises Problem 413."""
-        announced = self.request.headers.get("content-length", "")
+        announced = self.request.first(b"content-length") or ""
         if announced.isdigit() and int(announced) > self.body_limit:
             raise self._too_large()
         chunks: list[bytes] = []
@@ -101,13 +104,14 @@ class Call:
     def check_json(self) -> None:
         """Refuse a body that does not say it is JSON: a page of another site can send text with a user's cookies,
         or with no Content-Type at all, but not JSON. Raises Problem 415."""
-        media = self.request.headers.get("content-type", "").split(";", 1)[0].strip().lower()
+        media = (self.request.first(b"content-type") or "").partition(";")[0].strip().lower()
         if media != "application/json" and not media.endswith("+json"):
             raise Problem(415, "media-type", f"Expected Content-Type application/json, got {media or 'none'!r}.")
 
     def prefer_wait_s(self) -> float | None:
         """Seconds of `Prefer: wait=…` (RFC 7240), at most 60; None when not asked for."""
-        found = _PREFER_WAIT.search(self.request.headers.get("prefer", ""))
+        prefer = self.request.first(b"prefer")
+        found = None if prefer is None else _PREFER_WAIT.search(prefer)
         return min(MAX_WAIT_S, float(found[1])) if found else None
 
     def _too_large(self) -> Problem:

@@ -140,7 +140,7 @@ async def _stream(
     allowed = [q for q in queues if call.principal.may_touch(q)][:MOST_QUEUES]
     what = frozenset(w for w in call.query("event").split(",") if w)
     follower = Follower(call.store, allowed, ids, what, more)
-    await follower.start(call.request.headers.get("last-event-id", "") or call.query("last_event_id"))
+    await follower.start(call.request.first(b"last-event-id") or call.query("last_event_id"))
     return StreamingResponse(follower.frames(), headers=STREAM_HEADERS, media_type="text/event-stream")
 
 

@@ -4,33 +4,34 @@ from __future__ import annotations
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_ALWAYS = (
+_SAFE = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
     (b"x-frame-options", b"DENY"),
     (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cache-control", b"no-store"),
 )
-_NO_STORE = (b"cache-control", b"no-store")
+_NAMES = frozenset(name for name, _ in _SAFE)
+
+
+def add_safe(headers: list[tuple[bytes, bytes]]) -> None:
+    """Add the headers to an answer's own; those that it has set itself stay. No CORS header is among them."""
+    there = _NAMES.intersection([name for name, _ in headers])
+    headers += [pair for pair in _SAFE if pair[0] not in there] if there else _SAFE
 
 
 class SafeHeaders:
-    """Adds the headers; those that an endpoint has set itself stay. No CORS header is among them."""
+    """Adds the headers to the answers that no endpoint of ours makes: no such route, method not allowed."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        added = _ALWAYS if scope["path"].startswith("/assets/") else (*_ALWAYS, _NO_STORE)
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = message.setdefault("headers", [])
-                there = {name for name, _ in headers}
-                message["headers"] = [*headers, *(pair for pair in added if pair[0] not in there)]
+                add_safe(message.setdefault("headers", []))
             await send(message)
 
-        await self._app(scope, receive, send_with_headers)
+        await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)

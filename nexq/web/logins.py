@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Annotated
 
 from pydantic import Field
-from starlette.requests import Request
 from starlette.responses import Response
 
 from nexq.web.auth import Caller, gate_of
 from nexq.web.call import Call, answer
 from nexq.web.models import Strict
 from nexq.web.principal import NOBODY
+from nexq.web.request import WebRequest
 from nexq.web.sessions import COOKIE
 
 
@@ -71,7 +71,7 @@ def _about(call: Call, caller: Caller | None) -> dict[str, object]:
     return about
 
 
-def _set_cookie(request: Request, response: Response, value: str, max_age_s: int) -> None:
+def _set_cookie(request: WebRequest, response: Response, value: str, max_age_s: int) -> None:
     response.set_cookie(
         COOKIE,
         value,

@@ -164,4 +164,4 @@ def queue_of(call: Call) -> str:
 
 
 async def _has_body(call: Call) -> bool:
-    return call.request.headers.get("content-length", "0") != "0" or "transfer-encoding" in call.request.headers
+    return (call.request.first(b"content-length") or "0") != "0" or call.request.first(b"transfer-encoding") is not None

@@ -97,8 +97,9 @@ def _checked(item: JobRequest | ValidationError) -> JobRequest:
 
 
 async def _create(call: Call, body: JobRequest) -> Response:
-    key = call.request.headers.get("idempotency-key")
+    key = call.request.first(b"idempotency-key")
     job, accepted = await _submit(call, body, key)
+    call.made = job.id
     root = call.request.scope.get("root_path", "")
     headers = {"Location": f"{root}/api/jobs/{quote(job.id, safe='')}?queue={quote(job.queue, safe='')}"}
     if key is not None and accepted["duplicate"]:

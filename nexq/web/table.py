@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from pydantic import BaseModel
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Send
@@ -18,7 +17,9 @@ from nexq.app import Nexq
 from nexq.errors import NexqError
 from nexq.web.call import Call
 from nexq.web.principal import Principal, Scope
+from nexq.web.headers import add_safe
 from nexq.web.problems import Problem, problem_of
+from nexq.web.request import WebRequest
 
 log = logging.getLogger("nexq.web")
 
@@ -56,7 +57,7 @@ class Rule:
 class Gate(Protocol):
     """Authentication and what goes with it."""
 
-    async def admit(self, request: Request, rule: Rule) -> Principal:
+    async def admit(self, request: WebRequest, rule: Rule) -> Principal:
         """Who asks, when the rule allows it. Raises Problem 401, 403, 429."""
         ...
 
@@ -77,26 +78,26 @@ class _Served:
     """An endpoint as an ASGI application: it answers its errors itself, and needs none of what Starlette wraps
     around functions for that."""
 
-    def __init__(self, endpoint: Callable[[Request], Awaitable[Response]]) -> None:
+    def __init__(self, endpoint: Callable[[WebRequest], Awaitable[Response]]) -> None:
         self._endpoint = endpoint
 
     async def __call__(self, scope: ASGIScope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive, send)
-        response = await self._endpoint(request)
+        response = await self._endpoint(WebRequest(scope, receive, send))
+        add_safe(response.raw_headers)
         await response(scope, receive, send)
 
 
-def _refuse_two_lengths(request: Request) -> None:
+def _refuse_two_lengths(request: WebRequest) -> None:
     """A body with a length and in chunks may end elsewhere for a proxy than for this server. Raises Problem 400."""
-    if "transfer-encoding" in request.headers and "content-length" in request.headers:
+    if request.first(b"transfer-encoding") is not None and request.first(b"content-length") is not None:
         detail = "Expected either Content-Length or Transfer-Encoding, got both."
         raise Problem(400, "ambiguous-length", detail, {"Connection": "close"})
 
 
-def _endpoint(rule: Rule, app: Nexq, gate: Gate, body_limit: int) -> Callable[[Request], Awaitable[Response]]:
+def _endpoint(rule: Rule, app: Nexq, gate: Gate, body_limit: int) -> Callable[[WebRequest], Awaitable[Response]]:
     limit = rule.body_limit or body_limit
 
-    async def endpoint(request: Request) -> Response:
+    async def endpoint(request: WebRequest) -> Response:
         call: Call | None = None
         try:
             _refuse_two_lengths(request)

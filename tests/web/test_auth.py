@@ -458,7 +458,7 @@ def test_another_server_knows_the_session(site: Secured, browser: Browser, valke
 def test_a_cookie_that_was_changed_is_not_known(site: Secured, browser: Browser, part: int) -> None:
     parts = browser.client.cookies["nexq_session"].split(".")
     parts[part] = ("1" if parts[part][0] != "1" else "2") + parts[part][1:]
-    for cookie in (".".join(parts), ".".join(parts[:-1]), "x", "\x7f"):
+    for cookie in (".".join(parts), ".".join(parts[:-1]), "x", "a.b.c.d"):
         assert httpx.get(f"{site.url}/api/me", headers={"Cookie": f"nexq_session={cookie}"}).status_code == 401
 
 

@@ -1,0 +1,18 @@
+"""A request whose headers are looked up many times."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+
+
+class WebRequest(Request):
+    """Starlette's request. Its own headers search a list at each look; a call here makes about ten."""
+
+    _first: dict[bytes, bytes] | None = None
+
+    def first(self, name: bytes) -> str | None:
+        """The first header of that name (lower case), or None."""
+        if self._first is None:
+            self._first = dict(reversed(self.scope["headers"]))
+        found = self._first.get(name)
+        return None if found is None else found.decode("latin-1")
