@@ -9,7 +9,6 @@ so by the server at enqueue, and one draws again.
 from __future__ import annotations
 
 import os
-import secrets
 import time
 from threading import Lock
 
@@ -65,7 +64,7 @@ class IdMaker:
 
     def _start(self, ms: int) -> None:
         self._ms = ms
-        self._random = secrets.randbelow(_RANDOM_START)
+        self._random = int.from_bytes(os.urandom(8)) % _RANDOM_START
         self._split()
 
     def _carry(self) -> None:

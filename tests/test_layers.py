@@ -20,7 +20,7 @@ FLOORS: list[set[str]] = [
     {"errors", "states", "backoff", "tasks"},
     {"clock", "config", "ids", "keys", "payload", "scripts"},
     {"retry", "outcome", "depends", "job", "engine"},
-    {"otel", "signature", "backends"},
+    {"otel", "schema", "signature", "backends"},
     {"registry", "store"},
     {"webhooks"},
     {"worker", "doctor"},

@@ -206,6 +206,7 @@ class Nexq:
             return draft(type, raw, spec, options), ""
         known = await self.link().published()
         if type in known:
+            self.link().check_published(type, payload)
             about = known[type]
             if options.queue is None:
                 options = _with_queue(options, str(about.get("queue", "default")))

@@ -17,6 +17,7 @@ from nexq.errors import BackendError, BackendUnavailable, JobNotFound
 from nexq.ids import new_id
 from nexq.job import JobRecord
 from nexq.registry import Registry
+from nexq.schema import PayloadSchema
 from nexq.states import JobState
 from nexq.store import Store
 from nexq.store.moves import Entry, Refused
@@ -50,6 +51,7 @@ class AppLink:
         self._preparing = asyncio.Lock()
         self._queues: set[str] = set()
         self._published: dict[str, dict[str, Any]] = {}
+        self._schemas: dict[str, PayloadSchema] = {}
         self._published_mono = -PUBLISHED_S
 
     async def prepare(self) -> None:
@@ -97,9 +99,19 @@ class AppLink:
     async def published(self) -> dict[str, dict[str, Any]]:
         """Handlers that workers have published: name -> what is known of it."""
         if time.monotonic() - self._published_mono >= PUBLISHED_S:
-            self._published = (await self.store.views.directory()).handlers
+            published = (await self.store.views.directory()).handlers
+            if published != self._published:
+                self._published, self._schemas = published, {}
             self._published_mono = time.monotonic()
         return self._published
+
+    def check_published(self, type: str, payload: Any) -> None:
+        """Whether a payload fits a handler that `published` told of. Raises InvalidPayload."""
+        schema = self._schemas.get(type)
+        if schema is None:
+            about = self._published[type].get("schema") or {}
+            schema = self._schemas[type] = PayloadSchema(f"handler {type!r}", about)
+        schema.check(payload)
 
     async def record(self, queue: str, id: str) -> JobRecord:
         """Read a job."""

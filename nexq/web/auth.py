@@ -14,6 +14,7 @@ import math
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from starlette.responses import Response
@@ -266,6 +267,7 @@ def _host_of(origin: str) -> str:
         return ""
 
 
+@lru_cache(256)
 def _name_of(host: str) -> str:
     """The name in a Host header, without the port."""
     try:
@@ -274,6 +276,7 @@ def _name_of(host: str) -> str:
         return ""
 
 
+@lru_cache(256)
 def is_loopback_name(name: str) -> bool:
     """Whether a host's name can only mean this machine."""
     if name.lower() in ("localhost", "localhost."):

@@ -8,6 +8,8 @@ from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from nexq.web.corked import with_one_write
+
 #: From a connection's begin, or a later request's first byte, until its head is complete.
 HEAD_S = 15.0
 
@@ -45,7 +47,7 @@ def with_deadline(protocol: type[Any], head_s: float = HEAD_S) -> type[asyncio.P
 
 
 def http_protocol() -> type[asyncio.Protocol]:
-    """httptools' protocol where that is installed whole, else h11's; with deadlines.
+    """httptools' protocol where that is installed whole, else h11's; with deadlines, an answer in one write.
 
     Half an installation of httptools would stop the server at its first connection.
     """
@@ -54,5 +56,6 @@ def http_protocol() -> type[asyncio.Protocol]:
     except ImportError:
         whole = False
     if not whole:
-        return with_deadline(H11Protocol)
-    return with_deadline(import_module("uvicorn.protocols.http.httptools_impl").HttpToolsProtocol)
+        return with_deadline(with_one_write(H11Protocol))
+    found = import_module("uvicorn.protocols.http.httptools_impl").HttpToolsProtocol
+    return with_deadline(with_one_write(found))

@@ -16,8 +16,8 @@ from starlette.types import Scope as ASGIScope
 from nexq.app import Nexq
 from nexq.errors import NexqError
 from nexq.web.call import Call
-from nexq.web.principal import Principal, Scope
 from nexq.web.headers import add_safe
+from nexq.web.principal import Principal, Scope
 from nexq.web.problems import Problem, problem_of
 from nexq.web.request import WebRequest
 

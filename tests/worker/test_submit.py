@@ -11,6 +11,7 @@ import pytest
 from nexq import JobState, Nexq
 from nexq.errors import (
     BackendUnavailable,
+    InvalidPayload,
     OutcomeUnknown,
     PayloadTooLarge,
     UnknownHandler,
@@ -163,6 +164,8 @@ async def test_handlers_that_a_worker_published_are_known(make_app: MakeApp) -> 
         assert (job.queue, job.warning) == ("sums", "")
         assert await job.result(SOON_S) == 1.5
         assert (await job.refresh()).spec.priority == 9
+        with pytest.raises(InvalidPayload, match="/a"):
+            await web_app.enqueue("add", {"a": "one", "b": 0.5})
 
 
 async def test_namespaces_do_not_see_each_other(make_app: MakeApp) -> None:
