@@ -1,7 +1,7 @@
 -- listen: have the moves of a queue noted for some time, so that they can be followed.
 --
 -- Where nobody had listened before, what came meanwhile is missing: a number is left out, so that who asks for what
--- came after an earlier one learns of it.
+-- came after an earlier one learns of it. Of a queue that never was, nothing is missing.
 --
 -- KEYS
 --   queue       hash    the queue's own record
@@ -20,7 +20,7 @@ if not is_duration(ttl_ms) then return {'BAD', '0', 'ttl_ms'} end
 local q = open_queue(queue, now_ms, events)
 if not q.notes then
   redis.call('DEL', events)
-  redis.call('HINCRBY', queue, 'noted', 1)
+  redis.call('HINCRBY', queue, 'noted', redis.call('EXISTS', queue))
 end
 redis.call('HSET', queue, 'listen_ms', q.now + ttl_ms)
 close_queue(q)

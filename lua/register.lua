@@ -5,11 +5,12 @@
 --   handlers    hash    handler name -> what is known of it, JSON
 --   workers     zset    worker -> until when it counts as alive, ms
 --   worker_info hash    worker -> what it told of itself, JSON
+--   listened    string  until when somebody listens to every queue, ms
 -- ARGV
 --   now_ms      time    empty: the server's clock
 --   queue       str     a queue, '' for none
 --   entries     list    per handler: name, JSON
--- RETURNS  {'OK'}
+-- RETURNS  {'OK', ms for which somebody listens to every queue, 0: nobody}
 -- COST     O(M + log N)
 --
 -- @include lib/queue
@@ -22,4 +23,4 @@ if #gone > 0 then
   redis.call('ZREM', workers, unpack(gone))
   redis.call('HDEL', worker_info, unpack(gone))
 end
-return {'OK'}
+return {'OK', math.max(0, math.floor((redis.call('GET', listened) or 0) - now))}

@@ -55,6 +55,7 @@ SYSTEM_KEYS = {
     "logouts": "zset",
     "secret": "string",
     "hook_keys": "hash",
+    "listened": "string",
     "audit": "zset",
     "audit_admin": "zset",
     "control:": "prefix",

@@ -141,7 +141,7 @@ class AppLink:
         if queue in self._queues:
             return
         await self.prepare()
-        await self.store.members.register(queue)
+        await self.store.make_known(queue)
         self._queues.add(queue)
 
     async def _refused(self, queue: str, entry: Entry, own_id: bool, refused: Refused) -> Job[Any]:

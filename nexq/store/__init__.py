@@ -43,6 +43,12 @@ class Store:
         self.books = Books(backend, namespace, now_ms=now_ms)
         self.hooks = Hooks(backend, namespace, now_ms=now_ms)
 
+    async def make_known(self, queue: str) -> None:
+        """Note a queue before its first job; where somebody listens to every queue, its moves are noted at once."""
+        listened_s = await self.members.register(queue)
+        if listened_s > 0:
+            await self.moves.listen(queue, listened_s)
+
     def clone(self) -> Store:
         """The same store over connections of its own, for another event loop."""
         return Store(self.backend.clone(), self.namespace, now_ms=self.moves.now_ms)

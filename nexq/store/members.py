@@ -18,12 +18,17 @@ class Members:
         self.namespace = namespace
         self.now_ms = now_ms
 
-    async def register(self, queue: str = "", handlers: Mapping[str, bytes] | None = None) -> None:
-        """Note a queue, and handlers with what is known of them (JSON)."""
+    async def register(self, queue: str = "", handlers: Mapping[str, bytes] | None = None) -> float:
+        """Note a queue, and handlers with what is known of them (JSON). Returns for how many seconds from now
+        somebody listens to every queue."""
         args: list[Arg] = [queue]
         for name, about in (handlers or {}).items():
             args += (name, about)
-        await self._run("register", *args)
+        return int((await self._run("register", *args))[1]) / 1000
+
+    async def listen_all(self, ttl_s: float) -> None:
+        """Have queues that are new listened to from their first job on, for ttl_s from now."""
+        await self._run("listen_all", ttl_s * 1000)
 
     async def beat(self, worker: str, ttl_ms: float, info: bytes) -> float:
         """Say that a worker lives, for ttl_ms from now; 0: it leaves. Returns the server's time in ms."""

@@ -43,18 +43,23 @@ class Follower:
     ) -> None:
         self._store = store
         self._more = more
-        self._more_mono = time.monotonic()
+        self._discover_mono = 0.0
         self._only_ids = only_ids
         self._only_what = only_what
         self._at = dict.fromkeys(queues, 0)
         self._renew_mono = 0.0
 
     async def start(self, last_id: str) -> None:
-        """Begin after `last_id`; with none, now."""
+        """Begin after `last_id`; with none, now. Of all queues, one that `last_id` does not name has come since."""
         known = _read_position(last_id) if last_id else {}
+        if self._more is not None:
+            # First, so that a queue made known meanwhile is either listed or listened to.
+            await self._store.members.listen_all(LISTEN_S)
+            await self._discover()
         for queue in self._at:
             newest = await self._store.moves.listen(queue, LISTEN_S)
-            self._at[queue] = min(known.get(queue, newest), newest)
+            unnamed = 0 if last_id and self._more is not None else newest
+            self._at[queue] = min(known.get(queue, unnamed), newest)
         self._renew_mono = time.monotonic() + LISTEN_S / 3
 
     async def frames(self) -> AsyncIterator[bytes]:
@@ -68,7 +73,8 @@ class Follower:
                     async for frame in self._news(queue):
                         any_new = True
                         yield frame
-                await self._discover()
+                if time.monotonic() > self._discover_mono:
+                    await self._discover()
                 await self._renew()
             except BackendError:
                 # The store is away: the position stands, and what comes after is told when it is back.
@@ -100,16 +106,17 @@ class Follower:
         return b"id: %b\nevent: %b\ndata: %b\n\n" % (position.encode(), what.encode(), orjson.dumps(data))
 
     async def _discover(self) -> None:
-        """Follow queues that are new, from when they are seen."""
-        if self._more is None or time.monotonic() < self._more_mono + DISCOVER_S:
-            return
-        self._more_mono = time.monotonic()
-        for queue in await self._more():
+        """Follow queues that are new, from their first job."""
+        self._discover_mono = time.monotonic() + DISCOVER_S
+        for queue in await self._more() if self._more is not None else ():
             if queue not in self._at and len(self._at) < MOST_QUEUES:
-                self._at[queue] = await self._store.moves.listen(queue, LISTEN_S)
+                await self._store.moves.listen(queue, LISTEN_S)
+                self._at[queue] = 0
 
     async def _renew(self) -> None:
         if time.monotonic() > self._renew_mono:
+            if self._more is not None:
+                await self._store.members.listen_all(LISTEN_S)
             for queue in self._at:
                 await self._store.moves.listen(queue, LISTEN_S)
             self._renew_mono = time.monotonic() + LISTEN_S / 3
@@ -125,7 +132,7 @@ async def stream_events(call: Call) -> Response:
 
     if wanted:
         return await _stream(call, wanted, frozenset())
-    return await _stream(call, await all_queues(), frozenset(), all_queues)
+    return await _stream(call, [], frozenset(), all_queues)
 
 
 async def stream_job(call: Call) -> Response:

@@ -20,7 +20,7 @@ async def publish(store: Store, queues: Iterable[str], registry: Registry) -> No
     """Make the queues and handlers known. Not worth failing for: tried again by nobody, missed by a listing."""
     try:
         for queue in queues:
-            await store.members.register(queue)
+            await store.make_known(queue)
         await store.members.register("", {h.name: h.about() for h in registry})
     except BackendError as error:
         log.warning("the handlers could not be made known: %s", error)

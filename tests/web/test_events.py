@@ -88,6 +88,24 @@ def test_a_client_that_comes_back_misses_nothing_and_is_told_nothing_twice(worki
     assert not [f for f in seen if f["event"] == "gap"]
 
 
+def test_a_queue_that_is_new_is_followed_from_its_first_job(served: Served) -> None:
+    with following(served) as frames:
+        ids = [served.submit("echo", n, queue="fresh") for n in range(3)]
+        seen = frames.until("ready", ids[-1])
+    assert [f["data"]["ids"] for f in seen] == [[id] for id in ids]
+    assert {f["event"] for f in seen} == {"ready"}
+
+
+def test_so_is_one_that_came_while_the_client_was_away(served: Served) -> None:
+    with following(served) as frames:
+        served.submit("echo", 0, queue="old")
+        last = frames.next()["id"]
+    away = served.submit("echo", 1, queue="fresh")
+    with following(served, last=last) as frames:
+        seen = frames.until("ready", away)
+    assert [f["data"] | {"at_ms": 0} for f in seen] == [{"queue": "fresh", "ids": [away], "at_ms": 0}]
+
+
 def test_one_job_can_be_followed_alone(working: Served) -> None:
     watched = working.submit("echo", 1, schedule_in=0.5)
     with following(working, f"/api/jobs/{watched}/events") as frames:
