@@ -34,6 +34,7 @@ SETTINGS: dict[str, tuple[str, type]] = {
     "log_level": ("NEXQ_LOG_LEVEL", str),
     "log_format": ("NEXQ_LOG_FORMAT", str),
     "port": ("NEXQ_PORT", int),
+    "root_path": ("NEXQ_ROOT_PATH", str),
     "metrics_addr": ("NEXQ_METRICS_ADDR", str),
     "metrics_public": ("NEXQ_METRICS_PUBLIC", bool),
     "target_lag": ("NEXQ_TARGET_LAG", float),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Annotated, Any, NotRequired, cast, get_args, get_origin, get_type_hints
 
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 from pydantic.errors import PydanticInvalidForJsonSchema
-from pydantic_core import PydanticSerializationError
+from pydantic_core import PydanticSerializationError, to_jsonable_python
 from typing_extensions import TypedDict
 
 from nexq.depends import CONTEXT, Context, Dependency
@@ -27,6 +28,7 @@ class Signature:
         self.what = what
         self.names: list[str] = []
         self.injects: dict[str, Dependency | type[Context]] = {}
+        self._defaults: dict[str, Any] = {}
         fields: dict[str, Any] = {}
         open_ended = False
         for parameter, annotation in _parameters(fn, what):
@@ -42,7 +44,11 @@ class Signature:
             else:
                 self.names.append(parameter.name)
                 kind = Any if annotation is parameter.empty else annotation
-                fields[parameter.name] = kind if parameter.default is parameter.empty else NotRequired[kind]
+                if parameter.default is parameter.empty:
+                    fields[parameter.name] = kind
+                else:
+                    fields[parameter.name] = NotRequired[kind]
+                    self._defaults[parameter.name] = parameter.default
         self._adapter = _adapter(what, fields, open_ended)
         self._fn = fn
         self._returns: TypeAdapter[Any] | None = None
@@ -85,11 +91,15 @@ class Signature:
             raise self._invalid(error) from None
 
     def json_schema(self) -> dict[str, Any]:
-        """The payload's JSON Schema; empty where a parameter's type has none."""
+        """The payload's JSON Schema, with the defaults that are JSON; empty where a parameter's type has none."""
         try:
-            return self._adapter.json_schema()
+            schema = self._adapter.json_schema()
         except PydanticInvalidForJsonSchema:
             return {}
+        for name, default in self._defaults.items():
+            with suppress(PydanticSerializationError, KeyError):
+                schema["properties"][name]["default"] = to_jsonable_python(default)
+        return schema
 
     def read_result(self, raw: bytes | None) -> Any:
         """A stored result as the annotated return type, plain data where that is not possible."""

@@ -73,6 +73,20 @@ LogFormat = Annotated[
     str | None, typer.Option("--log-format", envvar="NEXQ_LOG_FORMAT", help="console or json. Default: console")
 ]
 
+RootPath = Annotated[
+    str | None,
+    typer.Option(
+        "--root-path", envvar="NEXQ_ROOT_PATH", help="The path under which a proxy offers this server, as /nexq."
+    ),
+]
+
+
+def read_root_path(text: str | None) -> str:
+    """The prefix that `--root-path` gives, '' for none. Raises ConfigError."""
+    from nexq.web.prefix import read_prefix
+
+    return read_prefix(setting("root_path", text, ""))
+
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:
     """Run a verb's coroutine."""

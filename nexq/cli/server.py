@@ -9,7 +9,7 @@ import typer
 from nexq.app import Nexq
 from nexq.cli import logs
 from nexq.cli.appref import load_app
-from nexq.cli.common import AllowUnsafe, LogFormat, LogLevel, Namespace, Url, export
+from nexq.cli.common import AllowUnsafe, LogFormat, LogLevel, Namespace, RootPath, Url, export, read_root_path
 from nexq.cli.worker import make_settings, warn_of_own_url
 from nexq.config import setting
 from nexq.web.auth import Guard
@@ -42,6 +42,7 @@ def server(
             help="Addresses of proxies, with commas between, that say who the client is (X-Forwarded-For, -Proto).",
         ),
     ] = "",
+    root_path: RootPath = None,
     url: Url = None,
     namespace: Namespace = None,
     allow_unsafe: AllowUnsafe = False,
@@ -53,6 +54,7 @@ def server(
     from nexq.web.run import Serving, run
 
     export(url=url, namespace=namespace, allow_unsafe=allow_unsafe)
+    prefix = read_root_path(root_path)
     listening = bind(host, setting("port", port, 8080))
     try:
         ref = setting("app", app, "")
@@ -67,7 +69,7 @@ def server(
             typer.echo(f"nexq serves http://{shown}:{where[1]}    (ready: /readyz)    jobs: {_place(loaded)}")
 
         try:
-            run(loaded, listening, Serving(auth=auth, keep=keep, proxies=trust_proxy), ready)
+            run(loaded, listening, Serving(auth=auth, keep=keep, proxies=trust_proxy, prefix=prefix), ready)
         finally:
             loaded.runner.close(loaded.aclose)
     finally:

@@ -29,9 +29,11 @@ from nexq.cli.common import (
     LogLevel,
     Namespace,
     Queues,
+    RootPath,
     Url,
     export,
     fail,
+    read_root_path,
 )
 from nexq.cli.worker import make_settings, wait_for_server, warn_of_own_url
 from nexq.config import setting
@@ -64,6 +66,7 @@ def up(
             show_default=False,
         ),
     ] = None,
+    root_path: RootPath = None,
     queues: Queues = None,
     concurrency: Concurrency = None,
     lease: Lease = None,
@@ -77,6 +80,7 @@ def up(
     """Start everything: a server for the jobs (unless --url names one), a worker, and HTTP on 127.0.0.1:8080."""
     export(url=url, namespace=namespace, allow_unsafe=allow_unsafe)
     settings = make_settings(queues, concurrency, lease, grace)
+    prefix = read_root_path(root_path)
     ref = setting("app", app, "")
     if demo and ref and ref != DEMO:
         fail("--demo shows the bundled handlers: leave the app out.", 2)
@@ -87,7 +91,7 @@ def up(
         settings = replace(settings, queues=tuple(loaded.registry.queues()) or ("default",))
     listening = _bind(host, setting("port", port, 8080))
     try:
-        asyncio.run(_up(loaded, settings, listening, demo=demo, bundled=not ref or ref == DEMO, auth=auth))
+        asyncio.run(_up(loaded, settings, listening, demo=demo, bundled=not ref or ref == DEMO, auth=auth, prefix=prefix))
     except WorkerDeaf as error:
         fail(f"The worker gives up: {error}", EXIT_DEAF)
     finally:
@@ -130,20 +134,24 @@ class _Watched:
 
 
 async def _up(
-    app: Nexq, settings: WorkerSettings, listening: socket.socket, *, demo: bool, bundled: bool, auth: bool | None
+    app: Nexq,
+    settings: WorkerSettings,
+    listening: socket.socket,
+    *,
+    demo: bool,
+    bundled: bool,
+    auth: bool | None,
+    prefix: str,
 ) -> None:
-    from nexq.web.access import INDEX
-    from nexq.web.rules import API
     from nexq.web.run import Serving, serving
     from nexq.worker.shutdown import run_until_signal
 
     await wait_for_server(app, settings.watchdog_s)
     worker, store = await app.make_worker(settings=settings)
     watched = _Watched(worker)
-    how = Serving(auth=auth, keep=settings.keep.pack(), stop_s=2.0)
-    rules = API if any(rule.path == "/" for rule in API) else [*API, INDEX]
+    how = Serving(auth=auth, keep=settings.keep.pack(), stop_s=2.0, prefix=prefix)
     try:
-        async with serving(app, listening, how, watched.why_not_ready, rules), _traffic(app if demo else None):
+        async with serving(app, listening, how, watched.why_not_ready), _traffic(app if demo else None):
             _greet(app, listening, store.backend.url, bundled=bundled, demo=demo)
             await run_until_signal(watched)
     finally:

@@ -98,15 +98,3 @@ ACCESS: list[Rule] = [
         bare=True,
     ),
 ]
-
-#: The page at `/` where there is no other.
-INDEX = Rule(
-    method="GET",
-    path="/",
-    endpoint=health.index,
-    scope=Scope.PUBLIC,
-    tag="health",
-    summary="What is here",
-    answers={200: ("A list of paths.", None)},
-    bare=True,
-)

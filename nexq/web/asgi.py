@@ -14,9 +14,11 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from nexq.app import Nexq
+from nexq.web import dashboard
 from nexq.web.auth import Guard
 from nexq.web.headers import SafeHeaders
 from nexq.web.metrics import opened
+from nexq.web.prefix import UnderPrefix, route_path
 from nexq.web.problems import Problem
 from nexq.web.rules import API
 from nexq.web.table import Gate, Rule, starlette_routes
@@ -43,10 +45,11 @@ class Site(Starlette):
             await found(scope, receive, send)
 
 
-def create_asgi(app: Nexq, *, gate: Gate | None = None, rules: list[Rule] | None = None) -> Site:
-    """The API of an app as an ASGI application: serve it by uvicorn, or mount it in another application.
+def create_asgi(app: Nexq, *, gate: Gate | None = None, rules: list[Rule] | None = None, prefix: str = "") -> Site:
+    """The API and the dashboard of an app as an ASGI application: serve it by uvicorn, or mount it in another one.
 
     gate    who may do what; left out: everybody everything. `nexq server` passes one that asks for tokens
+    prefix  the path under which a proxy offers it, as `read_prefix` gives it; where it is mounted that is known
     """
     all_rules = opened(API if rules is None else rules)
     # An envelope around the largest payload: its other fields are short.
@@ -58,8 +61,11 @@ def create_asgi(app: Nexq, *, gate: Gate | None = None, rules: list[Rule] | None
         await app.aclose()
 
     served = Site(
-        routes=starlette_routes(all_rules, app, gate or Guard(app, auth=False), body_limit),
-        middleware=[Middleware(SafeHeaders)],
+        routes=[
+            *starlette_routes(all_rules, app, gate or Guard(app, auth=False), body_limit),
+            *dashboard.routes(),
+        ],
+        middleware=[*([Middleware(UnderPrefix, prefix)] if prefix else ()), Middleware(SafeHeaders)],
         exception_handlers={HTTPException: _http_problem, 500: _crash},
         lifespan=lifespan,
     )
@@ -73,10 +79,12 @@ def create_asgi(app: Nexq, *, gate: Gate | None = None, rules: list[Rule] | None
 async def _http_problem(request: Request, error: Exception) -> Response:
     """Starlette's own errors (no such route, method not allowed) as problems."""
     assert isinstance(error, HTTPException)
+    if error.status_code == 404 and dashboard.wants_page(request):
+        return dashboard.page(request, 404)
     kind = {404: "no-such-route", 405: "method-not-allowed"}.get(error.status_code, "http")
     headers = dict(error.headers or {})
     if error.status_code == 405:
-        path = request.scope["path"]
+        path = route_path(request.scope)
         routes = [r for r in request.app.routes if isinstance(r, Route) and r.path_regex.match(path)]
         headers["Allow"] = ", ".join(sorted({m for r in routes for m in r.methods or ()}))
     if "content-length" in request.headers or "transfer-encoding" in request.headers:

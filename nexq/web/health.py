@@ -9,7 +9,7 @@ from typing import cast
 from starlette.responses import PlainTextResponse, Response
 
 from nexq.errors import NexqError
-from nexq.web.call import Call, answer
+from nexq.web.call import Call
 
 #: How long /readyz waits for the store.
 STORE_S = 2.0
@@ -34,18 +34,6 @@ async def readyz(call: Call) -> Response:
     if why:
         return PlainTextResponse(f"not ready: {why}\n", 503, {"Retry-After": "1"})
     return PlainTextResponse("ready\n")
-
-
-async def index(call: Call) -> Response:
-    """`GET /`: where to look."""
-    paths = {
-        "/": "This list.",
-        "/docs": "The API, described.",
-        "/api/queues": "The queues.",
-        "/livez": "200 as long as the process answers.",
-        "/readyz": "200 when jobs are being taken; 503 while starting, stopping, or without a store.",
-    }
-    return answer({"name": "nexq", "paths": paths})
 
 
 async def _ask(call: Call) -> str:

@@ -55,6 +55,8 @@ class Serving:
     keep: str = ""
     #: Addresses of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, with commas between.
     proxies: str = ""
+    #: The path under which a proxy offers the server, '' for none.
+    prefix: str = ""
     limit_connections: int = 1000
     stop_s: float = 10.0
 
@@ -228,7 +230,7 @@ async def _duties(app: Nexq, guard: Guard, how: Serving, tidier: Tidier) -> Asyn
 def _server(
     app: Nexq, guard: Guard, how: Serving, why_not_ready: Callable[[], str], rules: list[Rule] | None = None
 ) -> _Server:
-    site = create_asgi(app, gate=guard, rules=rules)
+    site = create_asgi(app, gate=guard, rules=rules, prefix=how.prefix)
     site.state.ready = why_not_ready
     return _Server(_config(site, how))
 

@@ -1,0 +1,73 @@
+// A page: its bar with title and tools, and its content.
+
+import { type ReactNode, useEffect } from "react";
+import { May } from "../lib/session";
+import { useLive } from "../live/LiveProvider";
+import { Button, ButtonLink } from "../ui/Button";
+import { Icon } from "../ui/Icon";
+import { Account } from "./Account";
+import { useOpenPalette } from "./paletteContext";
+
+interface Props {
+  title: string;
+  /** What stands beside the title. */
+  beside?: ReactNode;
+  children: ReactNode;
+}
+
+export function Page({ title, beside, children }: Props) {
+  useEffect(() => {
+    document.title = `${title} · nexq`;
+  }, [title]);
+  return (
+    <>
+      <header className="top">
+        <h1>{title}</h1>
+        {beside}
+        <Tools />
+      </header>
+      <main className="main" id="main" tabIndex={-1}>
+        {children}
+      </main>
+    </>
+  );
+}
+
+const WORDS = { live: "Live", connecting: "Connecting", paused: "Paused", away: "Not connected" };
+
+function Tools() {
+  const openPalette = useOpenPalette();
+  const { status, paused, setPaused } = useLive();
+  return (
+    <div className="top-tools">
+      <span className="live" data-status={status} title={WORDS[status]}>
+        <span className="live-dot" />
+        <span className="live-text" role="status">
+          {WORDS[status]}
+        </span>
+      </span>
+      <Button
+        look="quiet"
+        icon={paused ? "play" : "pause"}
+        aria-label={paused ? "Go on with live updates" : "Pause live updates"}
+        onClick={() => setPaused(!paused)}
+      />
+      <button type="button" className="button find" onClick={openPalette}>
+        <Icon name="search" />
+        Find or go to
+        <kbd>{navigator.platform.startsWith("Mac") ? "⌘K" : "Ctrl K"}</kbd>
+      </button>
+      <span className="only-narrow">
+        <Button look="quiet" icon="search" aria-label="Find or go to" onClick={openPalette} />
+      </span>
+      <May scope="write">
+        <span className="wide-only">
+          <ButtonLink to="/new" look="main" icon="plus">
+            New job
+          </ButtonLink>
+        </span>
+      </May>
+      <Account />
+    </div>
+  );
+}
