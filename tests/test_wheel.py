@@ -61,8 +61,10 @@ def test_what_is_in_it(wheel: Path) -> None:
     in_package = {n.removeprefix("nexq/") for n in names if n.startswith("nexq/")}
     sources = {p.relative_to(ROOT / "nexq").as_posix() for p in (ROOT / "nexq").rglob("*.py")}
     scripts = {"_lua/" + p.relative_to(ROOT / "lua").as_posix() for p in (ROOT / "lua").rglob("*.lua")}
-    assert scripts
-    assert sources | scripts | {"py.typed"} <= in_package
+    dist = ROOT / "dashboard" / "dist"
+    pages = {"web/_dist/" + p.relative_to(dist).as_posix() for p in dist.rglob("*") if p.is_file()}
+    assert scripts and "web/_dist/index.html" in pages
+    assert sources | scripts | pages | {"py.typed"} <= in_package
     outside = {n.split("/")[0] for n in names} - {"nexq"}
     assert all(n.endswith(".dist-info") for n in outside), outside
     assert "Requires-Python: >=3.11" in metadata
@@ -83,3 +85,5 @@ def test_it_runs_from_an_empty_folder(wheel: Path, tmp_path: Path) -> None:
     assert value == "42"
     assert Path(where) == site / "nexq", "the installed one ran, not the checkout"
     assert list(empty.iterdir()) == []
+    found = run(venv / "bin" / "python", "-c", "from nexq.web import dashboard; print(dashboard.folder())", cwd=empty)
+    assert Path(found.strip()) == site / "nexq" / "web" / "_dist"

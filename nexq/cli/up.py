@@ -91,7 +91,9 @@ def up(
         settings = replace(settings, queues=tuple(loaded.registry.queues()) or ("default",))
     listening = _bind(host, setting("port", port, 8080))
     try:
-        asyncio.run(_up(loaded, settings, listening, demo=demo, bundled=not ref or ref == DEMO, auth=auth, prefix=prefix))
+        asyncio.run(
+            _up(loaded, settings, listening, demo=demo, bundled=not ref or ref == DEMO, auth=auth, prefix=prefix)
+        )
     except WorkerDeaf as error:
         fail(f"The worker gives up: {error}", EXIT_DEAF)
     finally:

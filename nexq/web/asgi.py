@@ -27,13 +27,14 @@ from nexq.web.table import Gate, Rule, starlette_routes
 class Site(Starlette):
     """The application. Routes whose path has no parameter are found by one look, past Starlette's layers.
 
-    Mounted under a prefix, paths are longer and all go the usual way.
+    Under a prefix paths are longer, and all go the usual way.
     """
 
-    def open_direct(self) -> None:
+    def open_direct(self, prefix: str) -> None:
         """Note which routes have no parameters."""
         routes = [route for route in self.routes if isinstance(route, Route) and not route.param_convertors]
-        self._direct = {(method, route.path): route.app for route in routes for method in route.methods or ()}
+        every = {(method, route.path): route.app for route in routes for method in route.methods or ()}
+        self._direct = {} if prefix else every
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request, or the lifespan."""
@@ -72,7 +73,7 @@ def create_asgi(app: Nexq, *, gate: Gate | None = None, rules: list[Rule] | None
     # A redirect would be made from the Host header, which anybody may write.
     served.router.redirect_slashes = False
     served.state.rules = all_rules
-    served.open_direct()
+    served.open_direct(prefix)
     return served
 
 

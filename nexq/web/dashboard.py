@@ -34,6 +34,7 @@ _POLICY = (
 )
 _FOREVER = "public, max-age=31536000, immutable"
 _WORTH_PACKING = 1024
+_UNBUILT = "The dashboard is not built: run `npm ci && npm run build` in dashboard/. The API is described at /docs.\n"
 _BASE = '<base href="/" />'
 
 
@@ -86,7 +87,7 @@ async def _page(request: Request) -> Response:
 
 
 async def _unbuilt(request: Request) -> Response:
-    return PlainTextResponse("The dashboard is not built: run `npm ci && npm run build` in dashboard/. The API is described at /docs.\n", 501)
+    return PlainTextResponse(_UNBUILT, 501)
 
 
 def _asset(home: Path) -> Callable[[Request], Awaitable[Response]]:

@@ -28,7 +28,7 @@ def route_path(scope: Scope) -> str:
 
 
 class UnderPrefix:
-    """Takes requests with the prefix (a proxy that passes paths on as they are) and without it (one that cuts it off)."""
+    """Takes requests with the prefix (of a proxy that passes paths on) and without it (of one that cuts it off)."""
 
     def __init__(self, app: ASGIApp, prefix: str) -> None:
         self._app = app

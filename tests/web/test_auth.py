@@ -14,6 +14,7 @@ import pytest
 from starlette.routing import Route
 
 from nexq.scripts import find_lua
+from nexq.web import dashboard
 from nexq.web.asgi import create_asgi
 from nexq.web.auth import FRESH_S
 from nexq.web.principal import Scope
@@ -46,11 +47,12 @@ def site(valkey: Server) -> Iterator[Secured]:
 
 
 def test_every_route_is_one_of_the_rules() -> None:
-    """Nothing is served beside the table: no mount, no route that asks nobody."""
+    """Nothing is served beside the table and the dashboard's files: no mount, no other route that asks nobody."""
     served = create_asgi(make_app("memory://")).routes
     assert all(type(route) is Route for route in served)
     found = {(m, r.path) for r in served if isinstance(r, Route) for m in (r.methods or set()) - {"HEAD"}}
-    assert found == {(rule.method, rule.path) for rule in API}
+    files = {("GET", path) for path in (*dashboard.PAGES, "/assets/{name}")}
+    assert found == {(rule.method, rule.path) for rule in API} | files
 
 
 def test_a_route_cannot_be_without_a_scope() -> None:

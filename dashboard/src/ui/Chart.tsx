@@ -84,7 +84,7 @@ function options(
     legend: { live: true, markers: { width: 0, fill: (_, i) => colour(lines[i - 1]?.tone ?? "ink-3") } },
     scales: { x: { time: true }, y: { range: (_, _min, max) => [0, max > 0 ? max * 1.08 : 1] } },
     axes: [
-      { ...axis, space: 70, values: TIMES },
+      { ...axis, size: 32, space: 70, values: TIMES },
       { ...axis, size: 54, space: 34, values: (_, ticks) => ticks.map(show) },
     ],
     series: [

@@ -24,7 +24,7 @@ export function QueueTable({ queues, sparks }: { queues: QueueFigures[]; sparks:
         <h2>Queues</h2>
       </div>
       <div className="table-wrap">
-        <table className="table">
+        <table className="table tight-table">
           <thead>
             <tr>
               <th>Queue</th>

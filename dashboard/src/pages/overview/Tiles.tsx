@@ -2,7 +2,7 @@
 
 import type { ReactNode } from "react";
 import type { Overview, QueueFigures, Series } from "../../api/overview";
-import { count, percent, rate, short } from "../../lib/format";
+import { count, percent, plural, rate, short } from "../../lib/format";
 import { duration } from "../../lib/time";
 import { Spark } from "../../ui/Spark";
 
@@ -76,7 +76,8 @@ export function Tiles({ overview, hour }: { overview: Overview; hour: Series | u
         unit={` of ${short(slots.total)}`}
         spark={hour?.running}
       >
-        {count(workers.running)} workers{workers.lost > 0 && `, ${count(workers.lost)} lost`}
+        {plural(workers.running, "worker")}
+        {workers.lost > 0 && `, ${count(workers.lost)} lost`}
       </Tile>
     </div>
   );
