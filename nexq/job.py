@@ -28,6 +28,11 @@ class Spec:
     options: dict[str, Any] = field(default_factory=dict)
     enqueued_ms: int = 0
 
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """Words that the job is found by."""
+        return tuple(self.options.get("tags", ()))
+
     def pack(self) -> bytes:
         """The spec without its time, which the server puts in front."""
         if self.unique or self.options:
@@ -157,7 +162,8 @@ class JobRecord:
             "enqueued_ms": self.spec.enqueued_ms,
             "started_ms": self.run.started_ms or None,
             "unique": self.spec.unique or None,
-            "options": self.spec.options,
+            "options": {name: value for name, value in self.spec.options.items() if name != "tags"},
+            "tags": list(self.spec.tags),
             "error": self.last_error or None,
             "result": None if self.result is None else loads(self.result),
             "cancel_requested": self.cancel_requested,

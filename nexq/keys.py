@@ -13,6 +13,9 @@ from nexq.errors import InvalidName
 
 MAX_NAME = 200
 SYSTEM_TAG = "_"
+#: Tags: nothing that JSON would escape (lua/search.lua), no space, no comma.
+_TAG = re.compile(r"[A-Za-z0-9_.:/@+-]{1,100}")
+MOST_TAGS = 20
 _QUEUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./@+-]*")
 
 #: Key of a queue -> its kind. The prefixes stand for several keys: one per priority, worker or waiter.
@@ -88,6 +91,16 @@ def check_unique(key: str) -> str:
     """The key, when a job may be unique by it. Raises InvalidName."""
     _check_plain(key, "unique key", "")
     return key
+
+
+def check_tag(tag: str) -> str:
+    """The tag, when a job may have it. Raises InvalidName."""
+    if not isinstance(tag, str) or not _TAG.fullmatch(tag):
+        raise InvalidName(
+            f"{_shown(tag)} is not a tag: expected 1 to 100 characters from letters, digits and "
+            "'_', '.', ':', '/', '@', '+', '-'."
+        )
+    return tag
 
 
 def check_namespace(name: str) -> str:

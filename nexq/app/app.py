@@ -167,6 +167,7 @@ class Nexq:
         timeout: Duration | None = None,
         max_deliveries: int | None = None,
         webhooks: Sequence[Webhook] | None = None,
+        tags: Sequence[str] = (),
     ) -> Job[Any]:
         """Submit a job by its type's name: an object payload becomes keyword arguments, anything else the first.
 
@@ -186,6 +187,7 @@ class Nexq:
             timeout=timeout,
             max_deliveries=max_deliveries,
             webhooks=webhooks,
+            tags=tags,
         )
         drafted, warning = await self.draft(type, payload, options)
         job = await self.submit(drafted)

@@ -100,6 +100,7 @@ class Handler(Configured[P, R]):
         timeout: Duration | None = None,
         max_deliveries: int | None = None,
         webhooks: Sequence[Webhook] | None = None,
+        tags: Sequence[str] = (),
     ) -> Configured[P, R]:
         """The handler with options for the next jobs (see `nexq.app.submit.Options`)."""
         options = Options(
@@ -113,6 +114,7 @@ class Handler(Configured[P, R]):
             timeout=timeout,
             max_deliveries=max_deliveries,
             webhooks=webhooks,
+            tags=tags,
         )
         return Configured(self._app, self.spec, options)
 

@@ -14,7 +14,7 @@ from nexq.clock import Duration, epoch_ms, seconds
 from nexq.errors import InvalidJob, OutcomeUnknown
 from nexq.ids import new_id
 from nexq.job import DEFAULT_MAX_LOST, Spec
-from nexq.keys import check_id, check_queue, check_unique
+from nexq.keys import MOST_TAGS, check_id, check_queue, check_tag, check_unique
 from nexq.registry import HandlerSpec, priority_of
 from nexq.states import DEFAULT_PRIORITY
 from nexq.store import Store
@@ -33,6 +33,7 @@ class Options:
     max_attempts  runs in all;  timeout: seconds or timedelta for each
     max_deliveries  how often its worker may die, beyond the attempts, 0 to 9
     webhooks      who is told how it ends, instead of the handler's; those of the queue are told too
+    tags          words to find it by, 20 at most
     """
 
     delay: Duration | None = None
@@ -45,6 +46,7 @@ class Options:
     timeout: Duration | None = None
     max_deliveries: int | None = None
     webhooks: Sequence[Webhook] | None = None
+    tags: Sequence[str] = ()
 
 
 DEFAULTS = Options()
@@ -81,6 +83,8 @@ def draft(type: str, payload: bytes, handler: HandlerSpec | None, options: Optio
         extra["max_attempts"] = _whole(options.max_attempts, "max_attempts", 1, 1_000_000)
     if options.timeout is not None:
         extra["timeout_s"] = seconds(options.timeout, "timeout")
+    if options.tags:
+        extra["tags"] = _tags(options.tags)
     id = new_id() if options.id is None else check_id(options.id)
     delay = _delay(options)
     if otel.tracer is not None:
@@ -93,6 +97,16 @@ def draft(type: str, payload: bytes, handler: HandlerSpec | None, options: Optio
     if hooks:
         entry = HookedEntry.of(entry, hooks)
     return Draft(queue, entry, options.id is not None)
+
+
+def _tags(tags: Sequence[str]) -> list[str]:
+    """The tags, each once. Raises InvalidName, InvalidJob."""
+    if isinstance(tags, str):
+        raise InvalidJob(f"Expected tags to be a list of words, got {tags!r}.")
+    found = list(dict.fromkeys(check_tag(tag) for tag in tags))
+    if len(found) > MOST_TAGS:
+        raise InvalidJob(f"A job has {MOST_TAGS} tags at most, got {len(found)}.")
+    return found
 
 
 def _delay(options: Options) -> str:

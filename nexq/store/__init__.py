@@ -9,7 +9,7 @@ from nexq.store.books import Books, Token
 from nexq.store.hooks import Hooks
 from nexq.store.members import Members
 from nexq.store.moves import Claim, Entry, Exchanged, HookedEntry, Keep, Moves, Refused
-from nexq.store.views import Directory, QueueView, Views, WorkerView
+from nexq.store.views import Directory, Found, QueueView, Views, Wanted, WorkerView
 
 __all__ = [
     "Books",
@@ -17,6 +17,7 @@ __all__ = [
     "Directory",
     "Entry",
     "Exchanged",
+    "Found",
     "HookedEntry",
     "Hooks",
     "Keep",
@@ -27,6 +28,7 @@ __all__ = [
     "Store",
     "Token",
     "Views",
+    "Wanted",
     "WorkerView",
 ]
 

@@ -8,8 +8,8 @@ from typing import Any, cast
 
 import orjson
 
-from nexq.backends.base import Backend
-from nexq.errors import JobNotFound
+from nexq.backends.base import Arg, Backend
+from nexq.errors import InvalidJob, JobNotFound
 from nexq.job import Attempt, JobRecord, Run, Spec
 from nexq.keys import queue_keys, system_keys
 from nexq.scripts import load
@@ -84,6 +84,44 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """What jobs are searched for; empty: any. `text` stands in id, type, payload or last error, in any case."""
+
+    type: str = ""
+    tags: tuple[str, ...] = ()
+    worker: str = ""
+    #: Of the last error: lua/lib/grave.lua.
+    fingerprint: str = ""
+    text: str = ""
+
+    @property
+    def any(self) -> bool:
+        """Whether every job fits."""
+        return self == ANY
+
+    def pack(self) -> tuple[Arg, ...]:
+        """The arguments of lua/search.lua. In JSON a text may stand as it is, or escaped."""
+        text = self.text.encode("utf-8", "replace").lower()
+        escaped = orjson.dumps(self.text.encode("utf-8", "replace").decode())[1:-1].lower()
+        texts = dict.fromkeys((text, escaped)) if text else ()
+        return (self.type, " ".join(self.tags), self.worker, self.fingerprint, *texts)
+
+
+ANY = Wanted()
+#: Jobs that one search looks at.
+SLICE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search found: (id, score) pairs, and after which pair to go on; None: that was all."""
+
+    looked: int
+    pairs: list[tuple[str, str]]
+    after: tuple[str, str] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Directory:
     """What a namespace knows: queues, workers (newest sign of life first), handlers with what they published."""
 
@@ -135,6 +173,30 @@ class Views:
         reply = cast("list[bytes]", await self.backend.run(script, queue, (key,), args))
         it = iter(reply)
         return [(id.decode(), score.decode()) for id, score in zip(it, it, strict=True)]
+
+    async def search(
+        self,
+        queue: str,
+        state: JobState,
+        wanted: Wanted,
+        *,
+        most: int,
+        newest: bool = True,
+        after: tuple[str, str] = ("", ""),
+        priority: int | None = None,
+    ) -> Found:
+        """The jobs of one state that fit, `most` at most, of the next 1,000 from the pair `after` on."""
+        script = load("search")
+        named = queue_keys(self.namespace, queue)
+        set = named["ready"] + str(priority) if state is JobState.READY else named[state.value]
+        keys = script.bind_keys({**named, "set": set})
+        args = (SLICE, most, 1 if newest else 0, *after, *wanted.pack())
+        reply = cast("list[Any]", await self.backend.run(script, queue, keys, args))
+        if reply[0] == b"BAD":
+            raise InvalidJob(f"search was given a bad {reply[2].decode()}.")
+        it = iter(reply[3:])
+        pairs = [(id.decode(), score.decode()) for id, score in zip(it, it, strict=True)]
+        return Found(int(reply[0]), pairs, (reply[1].decode(), reply[2].decode()) if reply[1] else None)
 
     async def walk(self, queue: str, state: JobState, *, newest: bool = True) -> AsyncIterator[JobRecord]:
         """The jobs of one state, page by page. Ready jobs: highest priority first, each oldest first."""

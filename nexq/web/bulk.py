@@ -2,65 +2,98 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 from starlette.responses import Response
 
 from nexq.errors import JobNotFound, UniqueConflict
 from nexq.job import JobRecord
+from nexq.registry import priority_of
 from nexq.states import JobState
+from nexq.store import Moves
 from nexq.web.call import Call, answer
-from nexq.web.listing import Filter, answer_page, collect, read_filter
-from nexq.web.models import Name, QueueName, Strict
+from nexq.web.listing import Filter, answer_page, by_ids, collect, count, read_filter, wanted_of
+from nexq.web.models import Name, Priority, QueueName, Strict
 from nexq.web.problems import Problem
 
 #: Jobs moved by one call; `more` in the answer says that others remain.
 MOST = 1000
+#: Jobs that a dry run with more than a state and a queue looks at.
+MOST_COUNTED = 200_000
+#: Moves that are under way at once.
+ABREAST = 50
 
 
-class Bulk(Strict):
+class Which(Strict):
     """Which jobs: by id, or by filter."""
 
     ids: Annotated[list[Name] | None, Field(max_length=MOST)] = None
     queue: QueueName | None = None
-    state: Annotated[JobState | None, Field(description="One state; required where no ids are given.")] = None
     type: str | None = None
     q: Annotated[str | None, Field(description="Text in the id, the type, the payload or the last error.")] = None
+    tag: Annotated[str | None, Field(description="Tags by commas; all of them.")] = None
+    worker: Annotated[str | None, Field(description="Who runs it, or ran it last.")] = None
+    fingerprint: Annotated[str | None, Field(description="Of its last error, as GET /api/dead/groups tells it.")] = None
+    cursor: Annotated[str | None, Field(description="The `next` of the call before.")] = None
     dry_run: bool = False
 
 
-class Revive(Strict):
-    """Which dead jobs."""
+class Bulk(Which):
+    """Which jobs: by id, or by filter with a state."""
 
-    ids: Annotated[list[Name] | None, Field(max_length=MOST)] = None
-    queue: QueueName | None = None
-    type: str | None = None
-    q: str | None = None
-    dry_run: bool = False
+    state: Annotated[JobState | None, Field(description="One state; required where no ids are given.")] = None
+
+
+class BulkPriority(Bulk):
+    """Which jobs, and the priority to give."""
+
+    priority: Annotated[Priority, Field(description="0 to 9 (9 first), or low, normal, high.")]
+
+
+#: Makes a move; why not, where it is not possible.
+Move = Callable[[Moves, JobRecord], Awaitable[str | None]]
 
 
 async def bulk_retry(call: Call) -> Response:
     """`POST /api/jobs:retry`."""
-    return await _bulk(call, await call.model(Bulk), "retry")
+    return await _bulk(call, await call.model(Bulk), _retry)
 
 
 async def bulk_cancel(call: Call) -> Response:
     """`POST /api/jobs:cancel`."""
-    return await _bulk(call, await call.model(Bulk), "cancel")
+    return await _bulk(call, await call.model(Bulk), _cancel)
 
 
 async def bulk_delete(call: Call) -> Response:
     """`POST /api/jobs:delete`."""
-    return await _bulk(call, await call.model(Bulk), "delete")
+    return await _bulk(call, await call.model(Bulk), _delete)
+
+
+async def bulk_promote(call: Call) -> Response:
+    """`POST /api/jobs:promote`: jobs that are due later run now."""
+    return await _bulk(call, await call.model(Bulk), _promote)
+
+
+async def bulk_reprioritize(call: Call) -> Response:
+    """`POST /api/jobs:reprioritize`."""
+    body = await call.model(BulkPriority)
+    priority = priority_of(body.priority)
+
+    async def reprioritize(moves: Moves, record: JobRecord) -> str | None:
+        return _why_not(*await moves.reprioritize(record.queue, record.id, priority))
+
+    return await _bulk(call, body, reprioritize)
 
 
 async def revive_dead(call: Call) -> Response:
     """`POST /api/dead:revive`: dead jobs, all that match."""
-    body = await call.model(Revive)
-    wanted = Bulk(**body.model_dump(), state=None if body.ids else JobState.DEAD)
-    return await _bulk(call, wanted, "retry")
+    body = await call.model(Which)
+    wanted = Bulk.model_construct(**dict(body), state=None if body.ids else JobState.DEAD)
+    return await _bulk(call, wanted, _retry)
 
 
 async def list_dead(call: Call) -> Response:
@@ -69,57 +102,85 @@ async def list_dead(call: Call) -> Response:
     return await answer_page(call, wanted)
 
 
-async def _bulk(call: Call, body: Bulk, verb: Literal["retry", "cancel", "delete"]) -> Response:
-    records, more = await _chosen(call, body)
+async def _bulk(call: Call, body: Bulk, move: Move) -> Response:
     if body.dry_run:
-        return answer({"matched": len(records), "more": more, "ids": [r.id for r in records[:100]]})
-    done, refused = 0, []
-    for record in records:
-        problem = await _move(call, record, verb)
-        if problem is None:
-            done += 1
-        else:
-            refused.append({"id": record.id, "detail": problem})
-    return answer({"done": done, "refused": refused[:100], "refused_count": len(refused), "more": more})
+        return await _preview(call, body)
+    records, following = await _chosen(call, body)
+    refused: list[dict[str, str]] = []
+    for start in range(0, len(records), ABREAST):
+        some = records[start : start + ABREAST]
+        told = await asyncio.gather(*(_try(call.store.moves, record, move) for record in some))
+        refused += [{"id": record.id, "detail": why} for record, why in zip(some, told, strict=True) if why]
+    return answer(
+        {
+            "done": len(records) - len(refused),
+            "refused": refused[:100],
+            "refused_count": len(refused),
+            "more": following is not None,
+            "next": following,
+        }
+    )
 
 
-async def _chosen(call: Call, body: Bulk) -> tuple[list[JobRecord], bool]:
+async def _preview(call: Call, body: Bulk) -> Response:
+    """How many jobs match, and the first hundred."""
     if body.ids is not None:
-        queues = [body.queue] if body.queue else (await call.store.views.directory()).queues
-        found: dict[str, JobRecord] = {}
-        for queue in queues:
-            if call.principal.may_touch(queue):
-                for record in await call.store.views.get_many(queue, body.ids):
-                    if record is not None:
-                        found[record.id] = record
-        return [found[id] for id in body.ids if id in found], False
-    if body.state is None:
-        raise Problem(422, "invalid-body", "Give ids, or a filter with a state.", errors=[_STATE_MISSING])
-    wanted = Filter(body.queue or "", body.state, body.type or "", body.q or "")
+        records, _ = await _chosen(call, body)
+        return answer({"matched": len(records), "more": False, "ids": [r.id for r in records[:100]]})
+    matched, ids, more = await count(call, _filter(body), 100, MOST_COUNTED)
+    return answer({"matched": matched, "more": more, "ids": ids})
+
+
+async def _chosen(call: Call, body: Bulk) -> tuple[list[JobRecord], str | None]:
+    """At most MOST jobs, and the cursor of those that follow."""
+    if body.ids is not None:
+        found = {record.id: record async for record in by_ids(call, body.ids, body.queue or "")}
+        return [found[id] for id in body.ids if id in found], None
+    wanted = _filter(body)
     records: list[JobRecord] = []
-    cursor: str | None = ""
+    cursor: str | None = body.cursor or ""
     while cursor is not None and len(records) < MOST:
         page, cursor = await collect(call, wanted, MOST - len(records), cursor)
         records += page
-    return records, cursor is not None
+    return records, cursor
+
+
+def _filter(body: Bulk) -> Filter:
+    if body.state is None:
+        raise Problem(422, "invalid-body", "Give ids, or a filter with a state.", errors=[_STATE_MISSING])
+    wanted = wanted_of(*(part or "" for part in (body.type, body.tag, body.worker, body.fingerprint, body.q)))
+    return Filter(body.queue or "", body.state, wanted)
 
 
 _STATE_MISSING = {"pointer": "/state", "message": "required where no ids are given"}
 
 
-async def _move(call: Call, record: JobRecord, verb: str) -> str | None:
+async def _try(moves: Moves, record: JobRecord, move: Move) -> str | None:
     """Make the move; why not, where it is not possible."""
-    moves = call.store.moves
     try:
-        if verb == "cancel":
-            state = await moves.cancel(record.queue, record.id)
-            return None if state in (JobState.CANCELLED, JobState.RUNNING) else f"it is {state.value}"
-        if verb == "delete":
-            return None if await moves.delete(record.queue, record.id) else "it is running"
-        if record.state in (JobState.DEAD, JobState.CANCELLED):
-            done, state = await moves.revive(record.queue, record.id)
-        else:
-            done, state = await moves.run_now(record.queue, record.id)
-        return None if done else f"it is {state.value}"
+        return await move(moves, record)
     except (JobNotFound, UniqueConflict) as error:
         return str(error)
+
+
+async def _cancel(moves: Moves, record: JobRecord) -> str | None:
+    state = await moves.cancel(record.queue, record.id)
+    return _why_not(state in (JobState.CANCELLED, JobState.RUNNING), state)
+
+
+async def _delete(moves: Moves, record: JobRecord) -> str | None:
+    return None if await moves.delete(record.queue, record.id) else "it is running"
+
+
+async def _promote(moves: Moves, record: JobRecord) -> str | None:
+    return _why_not(*await moves.run_now(record.queue, record.id))
+
+
+async def _retry(moves: Moves, record: JobRecord) -> str | None:
+    if record.state in (JobState.DEAD, JobState.CANCELLED):
+        return _why_not(*await moves.revive(record.queue, record.id))
+    return await _promote(moves, record)
+
+
+def _why_not(done: bool, state: JobState) -> str | None:
+    return None if done else f"it is {state.value}"

@@ -116,7 +116,8 @@ async def drop_key(call: Call) -> Response:
 
 async def list_deliveries(call: Call) -> Response:
     """`GET /api/webhooks/deliveries`: the jobs that deliver; what went wrong with each stands in its attempts."""
-    return await answer_page(call, replace(read_filter(call), type=DELIVERY))
+    wanted = read_filter(call)
+    return await answer_page(call, replace(wanted, wanted=replace(wanted.wanted, type=DELIVERY)))
 
 
 async def redeliver_one(call: Call) -> Response:

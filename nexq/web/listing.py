@@ -5,20 +5,22 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 
 import orjson
 from starlette.responses import Response
 
 from nexq.job import JobRecord
-from nexq.keys import check_queue
+from nexq.keys import check_queue, check_tag
 from nexq.states import PRIORITIES, JobState
+from nexq.store import Found, Wanted
+from nexq.store.views import ANY, SLICE
 from nexq.web.call import Call, answer
 from nexq.web.problems import Problem
 
-#: Records looked at for one page, where a filter lets few through.
-MOST_SCANNED = 2000
+#: Jobs looked at for one page, where a filter lets few through.
+MOST_SCANNED = 10_000
 #: A score as the server writes it, or none.
 _SCORE = re.compile(r"(-?\d{1,20}(\.\d{1,20})?(e[+-]\d{1,2})?)?", re.ASCII)
 _NEWEST_FIRST = frozenset({JobState.COMPLETED, JobState.DEAD, JobState.CANCELLED})
@@ -39,8 +41,7 @@ class Filter:
 
     queue: str
     state: JobState | None
-    type: str
-    text: str
+    wanted: Wanted = ANY
 
     def lanes(self, queues: Iterable[str]) -> list[Lane]:
         """The sets to walk, in order."""
@@ -52,15 +53,6 @@ class Filter:
                 lanes += (Lane(queue, state, p) for p in priorities)
         return lanes
 
-    def passes(self, record: JobRecord) -> bool:
-        """Whether a job is shown. Text is looked for in the id, the type, the payload and the last error."""
-        if self.type and record.spec.type != self.type:
-            return False
-        if not self.text:
-            return True
-        where = (record.id, record.spec.type, record.spec.payload.decode(errors="replace"), record.last_error)
-        return any(self.text in part for part in where)
-
 
 def read_filter(call: Call) -> Filter:
     """The filter of a query. Raises Problem 400."""
@@ -71,12 +63,32 @@ def read_filter(call: Call) -> Filter:
     queue = call.query("queue")
     if queue:
         check_queue(queue)
-    return Filter(queue, JobState(state) if state else None, call.query("type"), call.query("q"))
+    names = ("type", "tag", "worker", "fingerprint", "q")
+    wanted = wanted_of(*(call.query(name) for name in names))
+    return Filter(queue, JobState(state) if state else None, wanted)
+
+
+def wanted_of(type: str = "", tag: str = "", worker: str = "", fingerprint: str = "", q: str = "") -> Wanted:
+    """What a filter looks for; tags by commas. Raises InvalidName."""
+    return Wanted(type, tuple(check_tag(part) for part in tag.split(",") if part), worker, fingerprint, q)
 
 
 async def list_jobs(call: Call) -> Response:
     """`GET /api/jobs`, `GET /api/tasks`."""
-    return await answer_page(call, read_filter(call))
+    wanted = read_filter(call)
+    if id := call.query("id"):
+        found = [record async for record in by_ids(call, [id], wanted.queue)]
+        return answer({"jobs": [r.as_dict() for r in found if wanted.state in (None, r.state)], "next": None})
+    return await answer_page(call, wanted)
+
+
+async def by_ids(call: Call, ids: list[str], queue: str = "") -> AsyncIterator[JobRecord]:
+    """The jobs with these ids that the caller may see, in their queue or in any."""
+    for name in [queue] if queue else (await call.store.views.directory()).queues:
+        if call.principal.may_touch(name):
+            for record in await call.store.views.get_many(name, ids):
+                if record is not None:
+                    yield record
 
 
 async def answer_page(call: Call, wanted: Filter) -> Response:
@@ -91,45 +103,73 @@ async def answer_page(call: Call, wanted: Filter) -> Response:
 
 
 async def collect(call: Call, wanted: Filter, limit: int, cursor: str) -> tuple[list[JobRecord], str | None]:
-    """Up to `limit` records that pass, and the cursor of what follows (None: nothing)."""
-    views = call.store.views
-    queues = [wanted.queue] if wanted.queue else (await views.directory()).queues
-    queues = [queue for queue in queues if call.principal.may_touch(queue)]
-    start = _read_cursor(cursor)
+    """Up to `limit` records that fit, and the cursor of what follows (None: nothing)."""
     records: list[JobRecord] = []
     scanned = 0
-    for queue in queues:
-        if queue < start.queue:
-            continue
-        counts = (await views.queue(queue)).counts
-        for place, lane in enumerate(wanted.lanes([queue])):
-            if (queue, place) < (start.queue, start.place) or not counts[lane.state]:
-                continue
-            after = start.after if (queue, place) == (start.queue, start.place) else ("", "")
-            while True:
-                room = 100 if wanted.type or wanted.text else min(100, limit - len(records))
-                pairs = await _page(call, lane, room, after)
-                scanned += len(pairs)
-                for after, record in pairs:
-                    if record is not None and wanted.passes(record):
-                        records.append(record)
-                        if len(records) == limit:
-                            return records, _Cursor(queue, place, after).pack()
-                if len(pairs) < room:
-                    break
-                if scanned >= MOST_SCANNED:
-                    return records, _Cursor(queue, place, after).pack()
+    async for lane, place, after in _lanes(call, wanted, cursor):
+        on: tuple[str, str] | None = after
+        while on is not None:
+            found = await _slice(call, lane, wanted.wanted, limit - len(records), on)
+            scanned += found.looked
+            some = await call.store.views.get_many(lane.queue, [id for id, _ in found.pairs])
+            records += [record for record in some if record is not None]
+            on = found.after
+            if on is not None and (len(records) >= limit or scanned >= MOST_SCANNED):
+                return records, _Cursor(lane.queue, place, on).pack()
     return records, None
 
 
-async def _page(
-    call: Call, lane: Lane, limit: int, after: tuple[str, str]
-) -> list[tuple[tuple[str, str], JobRecord | None]]:
-    views = call.store.views
-    newest = lane.state in _NEWEST_FIRST
+async def count(call: Call, wanted: Filter, show: int, most: int) -> tuple[int, list[str], bool]:
+    """(how many jobs fit, the ids of the first `show`, whether there are more than the `most` that were looked at)."""
+    if wanted.wanted.any:
+        # Whatever there is fits: the sets' sizes say how many.
+        views = [await call.store.views.queue(queue) for queue in await _queues(call, wanted)]
+        states = list(JobState) if wanted.state is None else [wanted.state]
+        first, _ = await collect(call, wanted, show, "")
+        return sum(view.counts[state] for view in views for state in states), [r.id for r in first], False
+    total = scanned = 0
+    ids: list[str] = []
+    async for lane, _, after in _lanes(call, wanted, ""):
+        on: tuple[str, str] | None = after
+        while on is not None:
+            found = await _slice(call, lane, wanted.wanted, SLICE, on)
+            scanned += found.looked
+            total += len(found.pairs)
+            ids += [id for id, _ in found.pairs[: show - len(ids)]]
+            on = found.after
+            if on is not None and scanned >= most:
+                return total, ids, True
+    return total, ids, False
+
+
+async def _queues(call: Call, wanted: Filter) -> list[str]:
+    names = [wanted.queue] if wanted.queue else (await call.store.views.directory()).queues
+    return [name for name in names if call.principal.may_touch(name)]
+
+
+async def _lanes(call: Call, wanted: Filter, cursor: str) -> AsyncIterator[tuple[Lane, int, tuple[str, str]]]:
+    """The sets to walk from a cursor on, those with anything in them: (lane, its place, after which pair)."""
+    start = _read_cursor(cursor)
+    for queue in await _queues(call, wanted):
+        if queue < start.queue:
+            continue
+        counts = (await call.store.views.queue(queue)).counts
+        for place, lane in enumerate(wanted.lanes([queue])):
+            if (queue, place) >= (start.queue, start.place) and counts[lane.state]:
+                yield lane, place, start.after if (queue, place) == (start.queue, start.place) else ("", "")
+
+
+async def _slice(call: Call, lane: Lane, wanted: Wanted, room: int, after: tuple[str, str]) -> Found:
+    """A slice of a lane: of what fits `room` at most."""
+    views, newest = call.store.views, lane.state in _NEWEST_FIRST
+    if not wanted.any:
+        most = min(SLICE, room)
+        return await views.search(
+            lane.queue, lane.state, wanted, most=most, newest=newest, after=after, priority=lane.priority
+        )
+    limit = min(100, room)
     pairs = await views.page(lane.queue, lane.state, limit=limit, newest=newest, after=after, priority=lane.priority)
-    records = await views.get_many(lane.queue, [id for id, _ in pairs])
-    return list(zip(pairs, records, strict=True))
+    return Found(len(pairs), pairs, pairs[-1] if len(pairs) == limit else None)
 
 
 @dataclass(frozen=True, slots=True)

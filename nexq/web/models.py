@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from nexq.keys import MAX_NAME
+from nexq.keys import MAX_NAME, MOST_TAGS
 from nexq.states import JobState
 from nexq.webhooks.hook import End
 
@@ -24,6 +24,8 @@ MOST_S = 100 * 365 * 86_400
 Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
 #: A name of a queue in a body.
 QueueName = Annotated[str, Field(min_length=1, max_length=MAX_NAME, pattern=r"^[A-Za-z0-9][A-Za-z0-9_./@+-]*$")]
+#: A word that a job is found by.
+Tag = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9_.:/@+-]+$")]
 #: A point in time. Text only: a bare number says nothing of its unit.
 Instant = Annotated[datetime, Field(strict=False), BeforeValidator(_text)]
 Priority = Annotated[int, Field(ge=0, le=9)] | Literal["low", "normal", "high"]
@@ -71,6 +73,7 @@ class JobRequest(Strict):
     webhooks: Annotated[
         list[NewHook] | None, Field(max_length=10, description="Who is told how it ends, instead of its handler's.")
     ] = None
+    tags: Annotated[list[Tag] | None, Field(max_length=MOST_TAGS, description="Words to find it by.")] = None
 
 
 class JobAccepted(BaseModel):
@@ -157,6 +160,7 @@ class JobBody(Open):
     started_ms: float | None
     unique: str | None
     options: dict[str, Any]
+    tags: list[str]
     error: Annotated[str | None, Field(description="The last attempt's error as one line.")]
     result: Any
     cancel_requested: bool
@@ -190,6 +194,7 @@ class BulkAnswer(BaseModel):
     matched: int | None = None
     ids: list[str] | None = None
     more: Annotated[bool, Field(description="One call moves 1,000 at most: others remain.")]
+    next: Annotated[str | None, Field(description="The cursor to call again with, for the others.")] = None
 
 
 class QueueBody(Open):

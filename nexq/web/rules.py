@@ -21,7 +21,10 @@ _LISTING: dict[str, dict[str, Any]] = {
     "queue": {**_STRING, "description": "Only this queue."},
     "state": {**_STRING, "enum": _STATES, "description": "Only this state."},
     "type": {**_STRING, "description": "Only this type."},
-    "q": {**_STRING, "description": "Text in the id, the type, the payload or the last error."},
+    "q": {**_STRING, "description": "Text in the id, the type, the payload or the last error, in any case."},
+    "tag": {**_STRING, "description": "Only with these tags, by commas."},
+    "worker": {**_STRING, "description": "Only those that this worker runs, or ran last."},
+    "fingerprint": {**_STRING, "description": "Only with such a last error (GET /api/dead/groups)."},
     "limit": {"type": "integer", "minimum": 1, "maximum": 500, "default": 50},
     "cursor": {**_STRING, "description": "The `next` of the page before."},
 }
@@ -64,7 +67,7 @@ def _list(path: str) -> Rule:
         scope=Scope.READ,
         tag="jobs",
         summary="List jobs",
-        query=_LISTING,
+        query=_LISTING | {"id": {**_STRING, "description": "Only this job."}},
         answers={200: ("A page of jobs.", JobPage)},
     )
 
@@ -124,10 +127,16 @@ API: list[Rule] = [
             scope=Scope.WRITE,
             tag="jobs",
             summary=f"{verb.capitalize()} jobs by ids or filter",
-            body=bulk.Bulk,
+            body=body,
             answers={200: ("How many were moved, and which were not.", models.BulkAnswer)},
         )
-        for verb, endpoint in (("retry", bulk.bulk_retry), ("cancel", bulk.bulk_cancel), ("delete", bulk.bulk_delete))
+        for verb, endpoint, body in (
+            ("retry", bulk.bulk_retry, bulk.Bulk),
+            ("cancel", bulk.bulk_cancel, bulk.Bulk),
+            ("delete", bulk.bulk_delete, bulk.Bulk),
+            ("promote", bulk.bulk_promote, bulk.Bulk),
+            ("reprioritize", bulk.bulk_reprioritize, bulk.BulkPriority),
+        )
     ),
     _list("/api/jobs"),
     _list("/api/tasks"),
@@ -216,7 +225,7 @@ API: list[Rule] = [
         scope=Scope.WRITE,
         tag="dead letters",
         summary="Revive dead jobs by ids or filter",
-        body=bulk.Revive,
+        body=bulk.Which,
         answers={200: ("How many live again.", models.BulkAnswer)},
     ),
     Rule(

@@ -138,6 +138,7 @@ async def _draft(call: Call, body: JobRequest, key: str | None) -> tuple[Draft, 
         timeout=body.timeout,
         max_deliveries=body.max_deliveries,
         webhooks=None if body.webhooks is None else [Webhook(h.url, tuple(h.on), h.key) for h in body.webhooks],
+        tags=body.tags or (),
     )
     drafted, warning = await call.app.draft(body.type, body.payload, options)
     if _LONG_NUMBER.search(drafted.entry.spec):

@@ -19,7 +19,11 @@ MUTANTS = {
     "none": ("", "", ""),
     "no fence": ("return record and string.sub(record, 1, #token + 1) == token .. ' '", "return record", "H5"),
     "tokens are not counted on": ("q.token = token", "", "H4"),
-    "enqueue is not idempotent": ("if known[i] or seen[id] or (buried and buried[i]) then", "if false then", "H5"),
+    "enqueue is not idempotent": (
+        "if known[i] or seen[id] or (buried and buried[i]) or (repeated and repeated[i]) then",
+        "if false then",
+        "H5",
+    ),
     "a lease is given while one lives": ("redis.call('ZREMRANGEBYRANK', ready, 0, #ids - 1)", "", "H2"),
 }
 

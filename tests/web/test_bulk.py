@@ -32,7 +32,7 @@ def test_cancel_by_filter_after_a_dry_run(own: Served) -> None:
     assert dry["matched"] == 11 and dry["more"] is False and set(dry["ids"]) <= set(ids)
     assert own.client.get("/api/jobs?state=cancelled").json()["jobs"] == []
     done = own.client.post("/api/jobs:cancel", json=wanted).json()
-    assert done == {"done": 11, "refused": [], "refused_count": 0, "more": False}
+    assert done == {"done": 11, "refused": [], "refused_count": 0, "more": False, "next": None}
     assert own.state(later[0]) == "scheduled" and own.state(ids[0]) == "ready"
 
 
@@ -63,6 +63,45 @@ def test_more_than_one_call_can_move(own: Served) -> None:
     assert first["done"] == 1000 and first["more"] is True
     second = own.client.post("/api/jobs:delete", json={"state": "ready"}).json()
     assert second["done"] == 30 and second["more"] is False
+
+
+def test_all_that_match_are_counted_and_moved_from_call_to_call(own: Served) -> None:
+    for _ in range(2):
+        fill(own, 1000, tags=["eu"])
+    fill(own, 200, tags=["us"])
+    wanted = {"state": "ready", "priority": "low"}
+    dry = own.client.post("/api/jobs:reprioritize", json={**wanted, "dry_run": True}).json()
+    assert (dry["matched"], dry["more"], len(dry["ids"])) == (2200, False, 100)
+    dry = own.client.post("/api/jobs:reprioritize", json={**wanted, "tag": "eu", "dry_run": True}).json()
+    assert (dry["matched"], dry["more"]) == (2000, False)
+    done, cursor = 0, ""
+    while cursor is not None:
+        moved = own.client.post("/api/jobs:reprioritize", json={**wanted, "tag": "eu", "cursor": cursor}).json()
+        assert moved["refused_count"] == 0 and moved["more"] is (moved["next"] is not None)
+        done, cursor = done + moved["done"], moved["next"]
+    # What was moved stands further on in the same state, where it is met once more.
+    assert done >= 2000
+    low = own.client.get("/api/jobs?state=ready&tag=eu&limit=500").json()
+    assert {job["priority"] for job in low["jobs"]} == {1}
+    assert own.client.get("/api/jobs?tag=us&limit=1").json()["jobs"][0]["priority"] == 5
+
+
+def test_jobs_that_cannot_be_moved_are_met_once(own: Served) -> None:
+    ids = fill(own, 3)
+    own.client.post("/api/claim", json={"worker": "w", "n": 3})
+    answer = own.client.post("/api/jobs:delete", json={"state": "running"}).json()
+    assert (answer["done"], answer["refused_count"], answer["next"]) == (0, 3, None)
+    assert {refused["id"] for refused in answer["refused"]} == set(ids)
+
+
+def test_scheduled_jobs_run_now(own: Served) -> None:
+    ids = fill(own, 5, schedule_in=1000)
+    assert own.client.post("/api/jobs:promote", json={"state": "scheduled"}).json()["done"] == 5
+    assert {own.state(id) for id in ids} == {"ready"}
+
+
+def test_a_priority_must_be_given(own: Served) -> None:
+    problem(own.client.post("/api/jobs:reprioritize", json={"state": "ready"}), 422, "invalid-body")
 
 
 def test_a_filter_needs_a_state(own: Served) -> None:

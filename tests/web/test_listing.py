@@ -76,6 +76,29 @@ def test_filters(filled: Served, params: dict[str, str], count: int) -> None:
     assert sum(map(len, pages(filled, limit=3, **params))) == count
 
 
+def test_one_job_by_its_id(filled: Served) -> None:
+    (id,) = pages(filled, limit=1, state="scheduled")[0]
+    assert pages(filled, id=id) == [[id]]
+    assert pages(filled, id=id, state="dead") == pages(filled, id=id, queue="a") == pages(filled, id="none") == [[]]
+
+
+def test_by_tags_and_by_worker(served: Served) -> None:
+    both = served.submit("echo", 1, tags=["eu", "invoice:17", "eu"], queue="tagged")
+    one = served.submit("echo", 2, tags=["eu"], queue="tagged")
+    assert set(pages(served, tag="eu")[0]) == {both, one}
+    assert pages(served, tag="invoice:17,eu") == [[both]]
+    shown = served.client.get(f"/api/jobs/{both}").json()
+    assert shown["tags"] == ["eu", "invoice:17"] and shown["options"] == {}
+    served.client.post("/api/claim", json={"worker": "w-1", "queue": "tagged"})
+    assert pages(served, worker="http:w-1", state="running") == [[both]]
+    problem(served.client.get("/api/jobs?tag=a b"), 422, "invalid-job")
+
+
+@pytest.mark.parametrize("tags", [["a b"], ["a,b"], [""], ["x" * 101], ['"'], "eu", [1], [f"t{n}" for n in range(21)]])
+def test_bad_tags(served: Served, tags: Any) -> None:
+    problem(served.client.post("/api/jobs", json={"type": "echo", "tags": tags}), 422, "invalid-body")
+
+
 def test_a_page_goes_on_though_jobs_and_queues_come_and_go(filled: Served) -> None:
     first = filled.client.get("/api/jobs", params={"limit": 5, "queue": "b", "state": "ready"}).json()
     gone = first["jobs"][-1]["id"]
