@@ -1,4 +1,4 @@
--- revive: give an ended job (dead or cancelled) another life: ready, its attempts counted anew.
+-- revive: give an ended job (dead or cancelled) another life: ready, or due later, its attempts counted anew.
 --
 -- KEYS
 --   queue       hash    the queue's own record
@@ -20,17 +20,21 @@
 -- ARGV
 --   now_ms      time    empty: the server's clock
 --   id          str     the job
--- RETURNS  {'OK', 'ready'}; {'NOT', state} for a job that is not dead or cancelled; {'CONFLICT', holder, key} while
+--   due_ms      str     when it is due; '' or a time that is past: now
+-- RETURNS  {'OK', 'ready'}; {'OK', 'scheduled'}; {'NOT', state} for a job that is not dead or cancelled; {'CONFLICT', holder, key} while
 --          another job holds its unique key; {'GONE'}
 -- COST     O(log N)
 --
 -- @include lib/queue
 -- @include lib/spec
 -- @include lib/run
+-- @include lib/check
 -- @include lib/ready
+-- @include lib/later
 -- @include lib/wake
 -- @include lib/find
 
+if due_ms ~= '' and not is_duration(tonumber(due_ms)) then return {'BAD', '0', 'due_ms'} end
 local keys = {
   blocked = blocked, scheduled = scheduled, retrying = retrying, running = running, completed = completed,
   dead = dead, cancelled = cancelled, ready = ready,
@@ -53,8 +57,13 @@ if record then
   redis.call('HSET', runs, id, write_run(run))
 end
 if key ~= '' then redis.call('HSET', unique, key, id) end
-push_ready(q, ready, {id}, {spec}, 1)
+local later = due_ms ~= '' and tonumber(due_ms) > q.now
+if later then
+  push_scheduled(q, scheduled, tonumber(due_ms), id)
+else
+  push_ready(q, ready, {id}, {spec}, 1)
+end
 count_move(q, 'revived_total', 1)
 wake_one(wake)
 close_queue(q)
-return {'OK', 'ready'}
+return {'OK', later and 'scheduled' or 'ready'}

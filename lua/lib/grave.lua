@@ -22,9 +22,9 @@ local function error_of(line)
   message = string.gsub(message, '\\n.*', '')
   message = string.gsub(message, '\\"[^"]*\\"', '*')
   message = string.gsub(message, "'[^']*'", '*')
-  message = string.gsub(message, '%x%x%x%x%x%x%x%x[%x-]*', '*')
   message = string.gsub(message, '0x%x+', '*')
-  message = string.gsub(message, '%d+', '*')
+  message = string.gsub(message, '%x%x%x%x%x%x%x%x[%x-]*', '*')
+  message = string.gsub(message, '%d[%d%.]*', '*')
   return kind .. ': ' .. string.sub(message, 1, 160)
 end
 

@@ -9,7 +9,8 @@ from nexq.store.books import Books, Token
 from nexq.store.hooks import Hooks
 from nexq.store.members import Members
 from nexq.store.moves import Claim, Entry, Exchanged, HookedEntry, Keep, Moves, Refused
-from nexq.store.views import Directory, Found, QueueView, Views, Wanted, WorkerView
+from nexq.store.search import Found, Grave, Wanted
+from nexq.store.views import Directory, QueueView, Views, WorkerView
 
 __all__ = [
     "Books",
@@ -18,6 +19,7 @@ __all__ = [
     "Entry",
     "Exchanged",
     "Found",
+    "Grave",
     "HookedEntry",
     "Hooks",
     "Keep",

@@ -224,12 +224,12 @@ class Moves:
         """Make a job that is due later ready. Returns (whether it is ready now, its state). Raises JobNotFound."""
         return self._moved(await self._run("run_now", queue, id), id, queue)
 
-    async def revive(self, queue: str, id: str) -> tuple[bool, JobState]:
-        """Give a dead or cancelled job another life. Returns (whether it did, its state).
+    async def revive(self, queue: str, id: str, due_ms: float | None = None) -> tuple[bool, JobState]:
+        """Give a dead or cancelled job another life, now or at a Unix time in ms. Returns (whether it did, its state).
 
         Raises JobNotFound, UniqueConflict.
         """
-        reply = await self._run("revive", queue, id)
+        reply = await self._run("revive", queue, id, "" if due_ms is None else f"{due_ms:.3f}")
         if reply[0] == b"CONFLICT":
             raise UniqueConflict(reply[2].decode(), reply[1].decode())
         return self._moved(reply, id, queue)

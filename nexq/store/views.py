@@ -8,12 +8,13 @@ from typing import Any, cast
 
 import orjson
 
-from nexq.backends.base import Arg, Backend
+from nexq.backends.base import Backend
 from nexq.errors import InvalidJob, JobNotFound
 from nexq.job import Attempt, JobRecord, Run, Spec
 from nexq.keys import queue_keys, system_keys
 from nexq.scripts import load
 from nexq.states import JobState
+from nexq.store.search import SLICE, Found, Grave, Pair, Wanted, read_after
 from nexq.store.series import Row, Step
 
 
@@ -84,44 +85,6 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What jobs are searched for; empty: any. `text` stands in id, type, payload or last error, in any case."""
-
-    type: str = ""
-    tags: tuple[str, ...] = ()
-    worker: str = ""
-    #: Of the last error: lua/lib/grave.lua.
-    fingerprint: str = ""
-    text: str = ""
-
-    @property
-    def any(self) -> bool:
-        """Whether every job fits."""
-        return self == ANY
-
-    def pack(self) -> tuple[Arg, ...]:
-        """The arguments of lua/search.lua. In JSON a text may stand as it is, or escaped."""
-        text = self.text.encode("utf-8", "replace").lower()
-        escaped = orjson.dumps(self.text.encode("utf-8", "replace").decode())[1:-1].lower()
-        texts = dict.fromkeys((text, escaped)) if text else ()
-        return (self.type, " ".join(self.tags), self.worker, self.fingerprint, *texts)
-
-
-ANY = Wanted()
-#: Jobs that one search looks at.
-SLICE = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What a search found: (id, score) pairs, and after which pair to go on; None: that was all."""
-
-    looked: int
-    pairs: list[tuple[str, str]]
-    after: tuple[str, str] | None
-
-
-@dataclass(frozen=True, slots=True)
 class Directory:
     """What a namespace knows: queues, workers (newest sign of life first), handlers with what they published."""
 
@@ -162,9 +125,9 @@ class Views:
         *,
         limit: int = 50,
         newest: bool = True,
-        after: tuple[str, str] = ("", ""),
+        after: Pair = ("", ""),
         priority: int | None = None,
-    ) -> list[tuple[str, str]]:
+    ) -> list[Pair]:
         """(id, score) pairs of one state, from the pair `after` on. Ready jobs: of one priority."""
         script = load("page")
         named = queue_keys(self.namespace, queue)
@@ -182,7 +145,7 @@ class Views:
         *,
         most: int,
         newest: bool = True,
-        after: tuple[str, str] = ("", ""),
+        after: Pair = ("", ""),
         priority: int | None = None,
     ) -> Found:
         """The jobs of one state that fit, `most` at most, of the next 1,000 from the pair `after` on."""
@@ -194,9 +157,17 @@ class Views:
         reply = cast("list[Any]", await self.backend.run(script, queue, keys, args))
         if reply[0] == b"BAD":
             raise InvalidJob(f"search was given a bad {reply[2].decode()}.")
-        it = iter(reply[3:])
-        pairs = [(id.decode(), score.decode()) for id, score in zip(it, it, strict=True)]
-        return Found(int(reply[0]), pairs, (reply[1].decode(), reply[2].decode()) if reply[1] else None)
+        return Found.unpack(reply)
+
+    async def graves(self, queue: str, after: Pair = ("", "")) -> tuple[int, list[Grave], tuple[str, str] | None]:
+        """The next 1,000 dead jobs from the pair `after` on, newest first, grouped by what they died of.
+
+        Returns (how many were looked at, groups, after which pair to go on; None: that was all).
+        """
+        script = load("graves")
+        keys = script.bind_keys(queue_keys(self.namespace, queue))
+        reply = cast("list[Any]", await self.backend.run(script, queue, keys, (SLICE, *after)))
+        return reply[0], [Grave.unpack(row) for row in reply[3:]], read_after(reply)
 
     async def walk(self, queue: str, state: JobState, *, newest: bool = True) -> AsyncIterator[JobRecord]:
         """The jobs of one state, page by page. Ready jobs: highest priority first, each oldest first."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 from starlette.responses import Response
@@ -16,7 +15,7 @@ from nexq.registry import priority_of
 from nexq.states import JobState
 from nexq.store import Moves
 from nexq.web.call import Call, answer
-from nexq.web.listing import Filter, answer_page, by_ids, collect, count, read_filter, wanted_of
+from nexq.web.listing import Filter, by_ids, collect, count, wanted_of
 from nexq.web.models import Name, Priority, QueueName, Strict
 from nexq.web.problems import Problem
 
@@ -40,6 +39,7 @@ class Which(Strict):
     fingerprint: Annotated[str | None, Field(description="Of its last error, as GET /api/dead/groups tells it.")] = None
     cursor: Annotated[str | None, Field(description="The `next` of the call before.")] = None
     dry_run: bool = False
+    oldest: Annotated[bool, Field(description="The oldest first.")] = False
 
 
 class Bulk(Which):
@@ -60,22 +60,22 @@ Move = Callable[[Moves, JobRecord], Awaitable[str | None]]
 
 async def bulk_retry(call: Call) -> Response:
     """`POST /api/jobs:retry`."""
-    return await _bulk(call, await call.model(Bulk), _retry)
+    return await bulk(call, await call.model(Bulk), _retry)
 
 
 async def bulk_cancel(call: Call) -> Response:
     """`POST /api/jobs:cancel`."""
-    return await _bulk(call, await call.model(Bulk), _cancel)
+    return await bulk(call, await call.model(Bulk), _cancel)
 
 
 async def bulk_delete(call: Call) -> Response:
     """`POST /api/jobs:delete`."""
-    return await _bulk(call, await call.model(Bulk), _delete)
+    return await bulk(call, await call.model(Bulk), _delete)
 
 
 async def bulk_promote(call: Call) -> Response:
     """`POST /api/jobs:promote`: jobs that are due later run now."""
-    return await _bulk(call, await call.model(Bulk), _promote)
+    return await bulk(call, await call.model(Bulk), _promote)
 
 
 async def bulk_reprioritize(call: Call) -> Response:
@@ -84,59 +84,44 @@ async def bulk_reprioritize(call: Call) -> Response:
     priority = priority_of(body.priority)
 
     async def reprioritize(moves: Moves, record: JobRecord) -> str | None:
-        return _why_not(*await moves.reprioritize(record.queue, record.id, priority))
+        return why_not(*await moves.reprioritize(record.queue, record.id, priority))
 
-    return await _bulk(call, body, reprioritize)
-
-
-async def revive_dead(call: Call) -> Response:
-    """`POST /api/dead:revive`: dead jobs, all that match."""
-    body = await call.model(Which)
-    wanted = Bulk.model_construct(**dict(body), state=None if body.ids else JobState.DEAD)
-    return await _bulk(call, wanted, _retry)
+    return await bulk(call, body, reprioritize)
 
 
-async def list_dead(call: Call) -> Response:
-    """`GET /api/dead`: the listing of dead jobs, newest first."""
-    wanted = replace(read_filter(call), state=JobState.DEAD)
-    return await answer_page(call, wanted)
-
-
-async def _bulk(call: Call, body: Bulk, move: Move) -> Response:
+async def bulk(call: Call, body: Bulk, move: Move) -> Response:
+    """Make a move on the chosen jobs, or only count them."""
     if body.dry_run:
-        return await _preview(call, body)
-    records, following = await _chosen(call, body)
+        return await preview(call, body)
+    records, following = await chosen(call, body)
+    return answer(await move_all(call, records, move) | {"more": following is not None, "next": following})
+
+
+async def move_all(call: Call, records: list[JobRecord], move: Move) -> dict[str, Any]:
+    """Make a move on each, some at a time; what came of it."""
     refused: list[dict[str, str]] = []
     for start in range(0, len(records), ABREAST):
         some = records[start : start + ABREAST]
-        told = await asyncio.gather(*(_try(call.store.moves, record, move) for record in some))
+        told = await asyncio.gather(*(attempt(call.store.moves, record, move) for record in some))
         refused += [{"id": record.id, "detail": why} for record, why in zip(some, told, strict=True) if why]
-    return answer(
-        {
-            "done": len(records) - len(refused),
-            "refused": refused[:100],
-            "refused_count": len(refused),
-            "more": following is not None,
-            "next": following,
-        }
-    )
+    return {"done": len(records) - len(refused), "refused": refused[:100], "refused_count": len(refused)}
 
 
-async def _preview(call: Call, body: Bulk) -> Response:
+async def preview(call: Call, body: Bulk) -> Response:
     """How many jobs match, and the first hundred."""
     if body.ids is not None:
-        records, _ = await _chosen(call, body)
+        records, _ = await chosen(call, body)
         return answer({"matched": len(records), "more": False, "ids": [r.id for r in records[:100]]})
-    matched, ids, more = await count(call, _filter(body), 100, MOST_COUNTED)
+    matched, ids, more = await count(call, filter_of(body), 100, MOST_COUNTED)
     return answer({"matched": matched, "more": more, "ids": ids})
 
 
-async def _chosen(call: Call, body: Bulk) -> tuple[list[JobRecord], str | None]:
+async def chosen(call: Call, body: Bulk) -> tuple[list[JobRecord], str | None]:
     """At most MOST jobs, and the cursor of those that follow."""
     if body.ids is not None:
         found = {record.id: record async for record in by_ids(call, body.ids, body.queue or "")}
         return [found[id] for id in body.ids if id in found], None
-    wanted = _filter(body)
+    wanted = filter_of(body)
     records: list[JobRecord] = []
     cursor: str | None = body.cursor or ""
     while cursor is not None and len(records) < MOST:
@@ -145,17 +130,18 @@ async def _chosen(call: Call, body: Bulk) -> tuple[list[JobRecord], str | None]:
     return records, cursor
 
 
-def _filter(body: Bulk) -> Filter:
+def filter_of(body: Bulk) -> Filter:
+    """The filter of a body. Raises Problem 422 where it names no state."""
     if body.state is None:
         raise Problem(422, "invalid-body", "Give ids, or a filter with a state.", errors=[_STATE_MISSING])
     wanted = wanted_of(*(part or "" for part in (body.type, body.tag, body.worker, body.fingerprint, body.q)))
-    return Filter(body.queue or "", body.state, wanted)
+    return Filter(body.queue or "", body.state, wanted, body.oldest)
 
 
 _STATE_MISSING = {"pointer": "/state", "message": "required where no ids are given"}
 
 
-async def _try(moves: Moves, record: JobRecord, move: Move) -> str | None:
+async def attempt(moves: Moves, record: JobRecord, move: Move) -> str | None:
     """Make the move; why not, where it is not possible."""
     try:
         return await move(moves, record)
@@ -165,7 +151,7 @@ async def _try(moves: Moves, record: JobRecord, move: Move) -> str | None:
 
 async def _cancel(moves: Moves, record: JobRecord) -> str | None:
     state = await moves.cancel(record.queue, record.id)
-    return _why_not(state in (JobState.CANCELLED, JobState.RUNNING), state)
+    return why_not(state in (JobState.CANCELLED, JobState.RUNNING), state)
 
 
 async def _delete(moves: Moves, record: JobRecord) -> str | None:
@@ -173,14 +159,15 @@ async def _delete(moves: Moves, record: JobRecord) -> str | None:
 
 
 async def _promote(moves: Moves, record: JobRecord) -> str | None:
-    return _why_not(*await moves.run_now(record.queue, record.id))
+    return why_not(*await moves.run_now(record.queue, record.id))
 
 
 async def _retry(moves: Moves, record: JobRecord) -> str | None:
     if record.state in (JobState.DEAD, JobState.CANCELLED):
-        return _why_not(*await moves.revive(record.queue, record.id))
+        return why_not(*await moves.revive(record.queue, record.id))
     return await _promote(moves, record)
 
 
-def _why_not(done: bool, state: JobState) -> str | None:
+def why_not(done: bool, state: JobState) -> str | None:
+    """Why a move was not made, if it was not."""
     return None if done else f"it is {state.value}"

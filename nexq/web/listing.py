@@ -15,7 +15,7 @@ from nexq.job import JobRecord
 from nexq.keys import check_queue, check_tag
 from nexq.states import PRIORITIES, JobState
 from nexq.store import Found, Wanted
-from nexq.store.views import ANY, SLICE
+from nexq.store.search import ANY, SLICE
 from nexq.web.call import Call, answer
 from nexq.web.problems import Problem
 
@@ -42,6 +42,8 @@ class Filter:
     queue: str
     state: JobState | None
     wanted: Wanted = ANY
+    #: The oldest first also where it is usually the newest.
+    oldest: bool = False
 
     def lanes(self, queues: Iterable[str]) -> list[Lane]:
         """The sets to walk, in order."""
@@ -109,7 +111,7 @@ async def collect(call: Call, wanted: Filter, limit: int, cursor: str) -> tuple[
     async for lane, place, after in _lanes(call, wanted, cursor):
         on: tuple[str, str] | None = after
         while on is not None:
-            found = await _slice(call, lane, wanted.wanted, limit - len(records), on)
+            found = await _slice(call, lane, wanted, limit - len(records), on)
             scanned += found.looked
             some = await call.store.views.get_many(lane.queue, [id for id, _ in found.pairs])
             records += [record for record in some if record is not None]
@@ -132,7 +134,7 @@ async def count(call: Call, wanted: Filter, show: int, most: int) -> tuple[int, 
     async for lane, _, after in _lanes(call, wanted, ""):
         on: tuple[str, str] | None = after
         while on is not None:
-            found = await _slice(call, lane, wanted.wanted, SLICE, on)
+            found = await _slice(call, lane, wanted, SLICE, on)
             scanned += found.looked
             total += len(found.pairs)
             ids += [id for id, _ in found.pairs[: show - len(ids)]]
@@ -159,9 +161,10 @@ async def _lanes(call: Call, wanted: Filter, cursor: str) -> AsyncIterator[tuple
                 yield lane, place, start.after if (queue, place) == (start.queue, start.place) else ("", "")
 
 
-async def _slice(call: Call, lane: Lane, wanted: Wanted, room: int, after: tuple[str, str]) -> Found:
+async def _slice(call: Call, lane: Lane, shown: Filter, room: int, after: tuple[str, str]) -> Found:
     """A slice of a lane: of what fits `room` at most."""
-    views, newest = call.store.views, lane.state in _NEWEST_FIRST
+    views, wanted = call.store.views, shown.wanted
+    newest = lane.state in _NEWEST_FIRST and not shown.oldest
     if not wanted.any:
         most = min(SLICE, room)
         return await views.search(

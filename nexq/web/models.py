@@ -195,6 +195,28 @@ class BulkAnswer(BaseModel):
     ids: list[str] | None = None
     more: Annotated[bool, Field(description="One call moves 1,000 at most: others remain.")]
     next: Annotated[str | None, Field(description="The cursor to call again with, for the others.")] = None
+    until_ms: Annotated[float | None, Field(description="With a rate: when the last of them is due.")] = None
+
+
+class DeadGroup(Open):
+    """Dead jobs whose last errors are alike: numbers, ids and what stands in quotes do not count."""
+
+    fingerprint: str
+    error: Annotated[str, Field(description="Of the one that died last.")]
+    count: int
+    first_ms: float
+    last_ms: float
+    handlers: list[dict[str, Any]]
+    queues: list[str]
+    sample: dict[str, str]
+
+
+class DeadGroups(BaseModel):
+    """The groups; `total`: dead jobs that were looked at, `more`: there are others."""
+
+    groups: list[DeadGroup]
+    total: int
+    more: bool
 
 
 class QueueBody(Open):

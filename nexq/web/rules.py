@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from nexq.states import JobState
-from nexq.web import bulk, claims, events, hooks, jobs, listing, metrics, models, overview, queues, series, submit
+from nexq.web import bulk, claims, dead, events, hooks, jobs, listing, metrics, models, overview, queues, series, submit
 from nexq.web.access import ACCESS
 from nexq.web.docs import DOCS
 from nexq.web.models import JobAccepted, JobBody, JobPage, JobRequest
@@ -211,7 +211,7 @@ API: list[Rule] = [
     Rule(
         method="GET",
         path="/api/dead",
-        endpoint=bulk.list_dead,
+        endpoint=dead.list_dead,
         scope=Scope.READ,
         tag="dead letters",
         summary="List dead jobs",
@@ -219,13 +219,23 @@ API: list[Rule] = [
         answers={200: ("A page of dead jobs.", JobPage)},
     ),
     Rule(
+        method="GET",
+        path="/api/dead/groups",
+        endpoint=dead.list_groups,
+        scope=Scope.READ,
+        tag="dead letters",
+        summary="Dead jobs grouped by what they died of",
+        query={"queue": _QUEUES},
+        answers={200: ("The groups, the largest first.", models.DeadGroups)},
+    ),
+    Rule(
         method="POST",
         path="/api/dead:revive",
-        endpoint=bulk.revive_dead,
+        endpoint=dead.revive_dead,
         scope=Scope.WRITE,
         tag="dead letters",
-        summary="Revive dead jobs by ids or filter",
-        body=bulk.Which,
+        summary="Revive dead jobs by ids or filter, at a limited rate where asked for",
+        body=dead.Revive,
         answers={200: ("How many live again.", models.BulkAnswer)},
     ),
     Rule(

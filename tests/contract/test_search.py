@@ -10,7 +10,7 @@ import pytest
 from nexq.errors import NexqError
 from nexq.states import JobState
 from nexq.store import Wanted
-from nexq.store.views import SLICE
+from nexq.store.search import SLICE
 from tests.contract.bench import Bench
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -120,3 +121,70 @@ def test_bad_bodies(own: Served, body: dict[str, Any]) -> None:
         assert answer.json()["done"] == 0
     else:
         problem(answer, 422, "invalid-body")
+
+
+@pytest.fixture
+def at_work(valkey: Server) -> Iterator[Served]:
+    with Served(make_app(valkey.url), worker=True) as served:
+        yield served
+
+
+def buried(served: Served, *reasons: str) -> list[str]:
+    ids = [served.submit("fail", {"why": why}) for why in reasons]
+    for id in ids:
+        served.until(id, "dead")
+    return ids
+
+
+def test_the_dead_are_grouped_and_a_group_is_revived(at_work: Served) -> None:
+    users = buried(at_work, *(f"no user {n}" for n in range(5)))
+    (file,) = buried(at_work, "no file 1")
+    at_work.client.post("/api/queues/default/pause")
+    answer = at_work.client.get("/api/dead/groups").json()
+    assert (answer["total"], answer["more"]) == (6, False)
+    first, second = answer["groups"]
+    assert (first["count"], second["count"]) == (5, 1)
+    assert first["error"].startswith("ValueError: no user") and first["sample"]["id"] in users
+    assert first["handlers"] == [{"type": "fail", "count": 5}] and first["queues"] == ["default"]
+    assert first["first_ms"] <= first["last_ms"]
+    mark = {"fingerprint": first["fingerprint"]}
+    listed = at_work.client.get("/api/dead", params=mark).json()["jobs"]
+    assert {job["id"] for job in listed} == set(users)
+    assert at_work.client.post("/api/dead:revive", json={**mark, "dry_run": True}).json()["matched"] == 5
+    assert at_work.client.post("/api/dead:revive", json=mark).json()["done"] == 5
+    assert {at_work.state(id) for id in users} == {"ready"} and at_work.state(file) == "dead"
+
+
+def test_the_dead_come_back_at_a_rate_the_oldest_first(at_work: Served) -> None:
+    ids = buried(at_work, "a", "b", "c", "d")
+    at_work.client.post("/api/queues/default/pause")
+    answer = at_work.client.post("/api/dead:revive", json={"rate": 0.1}).json()
+    assert (answer["done"], answer["next"]) == (4, None)
+    jobs = [at_work.client.get(f"/api/jobs/{id}").json() for id in ids]
+    assert [job["state"] for job in jobs] == ["ready", "scheduled", "scheduled", "scheduled"]
+    dues = [job["due_ms"] for job in jobs[1:]]
+    assert [round(b - a) for a, b in itertools.pairwise(dues)] == [10_000, 10_000]
+    assert answer["until_ms"] == pytest.approx(dues[-1], abs=0.01)
+
+
+def test_a_revival_at_a_rate_goes_on_where_it_stopped(own: Served) -> None:
+    fill(own, 1000)
+    fill(own, 100)
+    for _ in range(11):
+        claimed = own.client.post("/api/claim", json={"worker": "w", "n": 100}).json()["jobs"]
+        for job in claimed:
+            own.client.post(f"/api/jobs/{job['id']}/fail", json={"token": job["token"]})
+    first = own.client.post("/api/dead:revive", json={"rate": 100}).json()
+    assert first["done"] == 1000 and first["next"]
+    second = own.client.post("/api/dead:revive", json={"rate": 100, "cursor": first["next"]}).json()
+    assert second["done"] == 100 and second["next"] is None
+    assert second["until_ms"] - first["until_ms"] == pytest.approx(1000, abs=1)
+
+
+@pytest.mark.parametrize("body", [{"rate": 0}, {"rate": -1}, {"rate": "fast"}, {"rate": 1e9}, {"state": "dead"}])
+def test_bad_revivals(own: Served, body: dict[str, Any]) -> None:
+    problem(own.client.post("/api/dead:revive", json=body), 422, "invalid-body")
+
+
+def test_a_bad_cursor_of_a_revival(own: Served) -> None:
+    problem(own.client.post("/api/dead:revive", json={"rate": 1, "cursor": "x"}), 400, "bad-cursor")
