@@ -264,7 +264,7 @@ MUTANTS = [
     ),
     Mutant(
         "the oldest page leaves one out",
-        "page",
+        "lib/page",
         "from = rank + 1",
         "from = rank + 2",
         (_with(test_views.test_pages_follow_each_other_without_gap_or_repeat, False),),
