@@ -122,11 +122,9 @@ async def test_no_false_alarm_while_jobs_move(store: Store, valkey: Server) -> N
         for i, b in enumerate(busy)
         for work in (b.produce(i), b.work(10 + i), b.work(20 + i), b.operate(30 + i))
     ]
-    loop = asyncio.get_running_loop()
-    end = loop.time() + 4.0
     examined = 0
     try:
-        while loop.time() < end:
+        while examined < 1000 or sum(b.moves for b in busy) < 1000:
             report = await examine(store)
             assert [f.as_dict() for f in report.findings if f.code != "server"] == []
             examined += report.checked["jobs"]
@@ -137,8 +135,6 @@ async def test_no_false_alarm_while_jobs_move(store: Store, valkey: Server) -> N
         for other in others:
             await other.aclose()
     assert [d for d in done if d is not None] == []
-    assert sum(b.moves for b in busy) > 1000
-    assert examined > 1000
     final = await examine(store)
     assert [f.as_dict() for f in final.findings if f.code != "server"] == []
 
