@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -196,3 +198,22 @@ class Process:
     def text(self) -> str:
         """What it has said."""
         return self.log.read_text()
+
+
+def bearer(text: str) -> dict[str, str]:
+    """The header of a token."""
+    return {"Authorization": f"Bearer {text}"}
+
+
+@contextlib.contextmanager
+def peopled(server: Server) -> Iterator[Secured]:
+    """A secured site with a token of every kind, by name."""
+    with secured(server) as site:
+        for name in ("read", "write", "root"):
+            site.make(name, "admin" if name == "root" else name)
+        site.make("mailer", "write", "mail*")
+        site.make("postmaster", "admin", "mail*")
+        site.make("expired", "admin", now_ms="1000", ttl_s=1.0)
+        site.make("revoked", "admin")
+        assert site.ask("root", "DELETE", f"/api/tokens/{site.made['revoked'].id}").status_code == 204
+        yield site

@@ -1,4 +1,4 @@
-"""Who may call the server: every route with every kind of token, logins, and what a browser may be made to send."""
+"""Who may call the server: every route with every kind of token, tokens, their queues, and guessing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
-import orjson
 import pytest
 from starlette.routing import Route
 
@@ -24,7 +23,7 @@ from nexq.web.table import Rule
 from tests.support.servers import Server
 from tests.support.waiting import until_sync
 from tests.web.conftest import make_app
-from tests.web.support import ROOT, Secured, body_of, contents, dump, fill, routes, secured
+from tests.web.support import ROOT, Secured, bearer, body_of, contents, fill, peopled, routes, secured
 
 ORDER = list(Scope)
 LOCKED = [("none", None), ("wrong", "nexq_" + "A" * 43), ("expired", "expired"), ("revoked", "revoked")]
@@ -32,14 +31,7 @@ LOCKED = [("none", None), ("wrong", "nexq_" + "A" * 43), ("expired", "expired"),
 
 @pytest.fixture(scope="module")
 def site(valkey: Server) -> Iterator[Secured]:
-    with secured(valkey) as site:
-        for name in ("read", "write", "root"):
-            site.make(name, "admin" if name == "root" else name)
-        site.make("mailer", "write", "mail*")
-        site.make("postmaster", "admin", "mail*")
-        site.make("expired", "admin", now_ms="1000", ttl_s=1.0)
-        site.make("revoked", "admin")
-        assert site.ask("root", "DELETE", f"/api/tokens/{site.made['revoked'].id}").status_code == 204
+    with peopled(valkey) as site:
         yield site
 
 
@@ -243,7 +235,7 @@ def test_guessing_is_limited_and_tokens_that_worked_before_still_do(valkey: Serv
 
         with ThreadPoolExecutor(8) as pool:
             guesses = [f"nexq_{n:043}" for n in range(60)]
-            answers = list(pool.map(lambda g: httpx.get(f"{site.url}/api/me", headers=_bearer(g)), guesses))
+            answers = list(pool.map(lambda g: httpx.get(f"{site.url}/api/me", headers=bearer(g)), guesses))
         codes = [a.status_code for a in answers]
         assert codes.count(401) == 10 and codes.count(429) == 50
         limited = next(a for a in answers if a.status_code == 429)
@@ -267,10 +259,6 @@ def test_logins_and_forged_cookies_count_as_failures(valkey: Server) -> None:
 
 
 _FORGED = f"{'A' * 22}.{'0' * 16}.99999999999999.{'B' * 43}"
-
-
-def _bearer(text: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {text}"}
 
 
 def test_failures_slide_out_of_their_window_and_memory_is_bounded() -> None:
@@ -298,240 +286,3 @@ def test_an_address_is_a_client() -> None:
     assert network_of("fe80::1%eth0") == network_of("fe80::2")
     assert network_of("not:an:address") == "not:an:address"
     assert network_of("") == ""
-
-
-# -- Browsers
-
-
-class Browser:
-    """A client with a session."""
-
-    def __init__(self, site: Secured, who: str = "root") -> None:
-        self.site = site
-        self.client = httpx.Client(base_url=site.url, trust_env=False)
-        self.login = self.client.post("/api/login", json={"token": site.tokens[who]})
-        assert self.login.status_code == 200, self.login.text
-        self.csrf = {"X-CSRF-Token": self.login.json()["csrf_token"]}
-
-    def __enter__(self) -> Browser:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.client.close()
-
-    def submit(self, **more: Any) -> httpx.Response:
-        return self.client.post("/api/jobs", **{"json": {"type": "echo"}, **more})
-
-
-@pytest.fixture
-def browser(site: Secured) -> Iterator[Browser]:
-    with Browser(site) as browser:
-        yield browser
-
-
-def test_the_cookie_is_out_of_reach(site: Secured, browser: Browser) -> None:
-    cookie = browser.login.headers["set-cookie"]
-    flags = {part.strip().lower() for part in cookie.split(";")[1:]}
-    assert {"httponly", "samesite=strict", "path=/"} <= flags
-    assert "secure" not in flags and not any(flag.startswith("domain") for flag in flags)
-    assert site.tokens["root"] not in cookie and site.tokens["root"][5:] not in cookie
-    assert browser.csrf["X-CSRF-Token"] not in cookie
-
-
-async def test_the_cookie_is_secure_over_https(valkey: Server) -> None:
-    from nexq.web.auth import Guard
-
-    app = make_app(valkey.url)
-    _, text = await (await app.store()).books.create_token("t", "read")
-    transport = httpx.ASGITransport(create_asgi(app, gate=Guard(app, auth=True)))
-    async with httpx.AsyncClient(transport=transport, base_url="https://nexq.example") as client:
-        answer = await client.post("/api/login", json={"token": text})
-        assert "; secure" in answer.headers["set-cookie"].lower()
-    await app.aclose()
-
-
-def test_a_session_does_what_its_token_may(site: Secured, browser: Browser) -> None:
-    me = browser.client.get("/api/me").json()
-    assert (me["name"], me["scope"], me["auth"]) == ("root", "admin", True)
-    assert me["csrf_token"] == browser.csrf["X-CSRF-Token"]
-    assert browser.submit(headers=browser.csrf).status_code == 202
-    with Browser(site, "read") as reader:
-        assert reader.client.get("/api/jobs").status_code == 200
-        assert reader.submit(headers=reader.csrf).status_code == 403
-
-
-@pytest.mark.parametrize("rule", [r for r in routes() if r.values[0].method != "GET"])
-def test_no_route_that_changes_something_takes_a_cookie_alone(site: Secured, browser: Browser, rule: Rule) -> None:
-    answer = browser.client.request(rule.method, fill(rule), json={})
-    if rule.scope is Scope.PUBLIC:
-        return
-    assert answer.status_code == 403
-    assert answer.json()["type"] == "urn:nexq:problem:csrf"
-
-
-def test_the_csrf_token_must_be_this_sessions(site: Secured, browser: Browser) -> None:
-    with Browser(site) as other:
-        for wrong in ("", "x", other.csrf["X-CSRF-Token"], browser.csrf["X-CSRF-Token"][:-1], "\u00e9".encode()):
-            assert browser.submit(headers={"X-CSRF-Token": wrong}).status_code == 403
-        assert browser.submit(headers=browser.csrf).status_code == 202
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"Origin": "https://evil.example"},
-        {"Origin": "null"},
-        {"Origin": "http://127.0.0.1:1"},
-        {"Origin": "http://["},
-        {"Sec-Fetch-Site": "cross-site"},
-        {"Sec-Fetch-Site": "same-site"},
-    ],
-    ids=str,
-)
-def test_calls_of_other_sites_are_refused(site: Secured, browser: Browser, headers: dict[str, str]) -> None:
-    assert browser.submit(headers={**headers, **browser.csrf}).status_code == 403
-    assert browser.client.post("/api/login", json={"token": "x"}, headers=headers).status_code == 403
-    own = {"Origin": site.url, "Sec-Fetch-Site": "same-origin"}
-    assert browser.submit(headers={**own, **browser.csrf}).status_code == 202
-
-
-@pytest.mark.parametrize("media", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", None])
-def test_forms_are_not_taken(site: Secured, browser: Browser, media: str | None) -> None:
-    headers = {**browser.csrf, **({"Content-Type": media} if media else {})}
-    before = dump_jobs(site)
-    assert browser.client.post("/api/jobs", content=b'{"type": "echo"}', headers=headers).status_code == 415
-    assert browser.client.post("/api/login", content=b'{"token": "x"}', headers=headers).status_code == 415
-    assert dump_jobs(site) == before
-
-
-def dump_jobs(site: Secured) -> int:
-    return int(site.ask("root", "GET", "/api/stats").json()["totals"].get("enqueued", 0))
-
-
-def test_reading_changes_nothing(valkey: Server) -> None:
-    """GET on every path, of those that change something too."""
-    with secured(valkey) as site:
-        site.make("root", "admin")
-        job = site.ask("root", "POST", "/api/jobs", json={"type": "echo"}).json()["id"]
-        # That a token was used is noted, once a minute; that somebody listens to events too.
-        before = dump(valkey, site.app.namespace, without=("}:token_uses",))
-        for path in sorted({fill(rule, id=job, queue="default") for rule in API}):
-            if not path.endswith("/events"):
-                assert site.ask("root", "GET", path).status_code < 500
-                assert site.ask("root", "HEAD", path).status_code < 500
-        assert dump(valkey, site.app.namespace, without=("}:token_uses",)) == before
-
-
-def test_logging_out_ends_the_session_for_good(site: Secured, browser: Browser) -> None:
-    cookie = {"Cookie": f"nexq_session={browser.client.cookies['nexq_session']}"}
-    assert httpx.get(f"{site.url}/api/me", headers=cookie).status_code == 200
-    answer = browser.client.post("/api/logout", headers=browser.csrf)
-    assert answer.status_code == 204 and "max-age=0" in answer.headers["set-cookie"].lower()
-    assert "nexq_session" not in browser.client.cookies
-    assert httpx.get(f"{site.url}/api/me", headers=cookie).status_code == 401
-
-
-def test_revoking_the_token_ends_its_sessions(site: Secured) -> None:
-    site.make("guest", "admin")
-    with Browser(site, "guest") as guest:
-        assert guest.client.get("/api/me").status_code == 200
-        assert site.ask("root", "DELETE", f"/api/tokens/{site.made['guest'].id}").status_code == 204
-        assert guest.client.get("/api/me").status_code == 401
-
-
-def test_a_session_ends_in_its_time(site: Secured, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nexq.web.sessions.LIFE_S", -1)
-    with Browser(site) as browser:
-        cookie = browser.login.headers["set-cookie"].split(";")[0]
-        answer = httpx.get(f"{site.url}/api/me", headers={"Cookie": cookie})
-        assert answer.status_code == 401 and "ended" in answer.json()["detail"]
-
-
-def test_another_server_knows_the_session(site: Secured, browser: Browser, valkey: Server) -> None:
-    app = make_app(valkey.url)
-    app.namespace = site.app.namespace
-    with Secured(app) as other:
-        other.client.cookies.update(browser.client.cookies)
-        assert other.client.get("/api/me").json()["name"] == "root"
-        assert other.client.post("/api/jobs", json={"type": "echo"}, headers=browser.csrf).status_code == 202
-
-
-@pytest.mark.parametrize("part", range(4))
-def test_a_cookie_that_was_changed_is_not_known(site: Secured, browser: Browser, part: int) -> None:
-    parts = browser.client.cookies["nexq_session"].split(".")
-    parts[part] = ("1" if parts[part][0] != "1" else "2") + parts[part][1:]
-    for cookie in (".".join(parts), ".".join(parts[:-1]), "x", "a.b.c.d"):
-        assert httpx.get(f"{site.url}/api/me", headers={"Cookie": f"nexq_session={cookie}"}).status_code == 401
-
-
-def test_a_wrong_token_is_not_helped_by_a_session(site: Secured, browser: Browser) -> None:
-    assert browser.client.get("/api/me", headers=_bearer("wrong")).status_code == 401
-
-
-# -- Answers
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "status"),
-    [("GET", "/api/me", 401), ("GET", "/nowhere", 404), ("PUT", "/api/jobs", 405), ("GET", "/livez", 200)],
-)
-def test_every_answer_has_the_safe_headers(site: Secured, method: str, path: str, status: int) -> None:
-    answer = site.client.request(method, path)
-    assert answer.status_code == status
-    assert answer.headers["x-content-type-options"] == "nosniff"
-    assert answer.headers["referrer-policy"] == "no-referrer"
-    assert answer.headers["x-frame-options"] == "DENY"
-    assert answer.headers["cache-control"] == "no-store"
-
-
-def test_no_other_origin_is_let_in(site: Secured) -> None:
-    asked = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
-    for rule in API:
-        answer = site.client.options(fill(rule), headers=asked)
-        assert answer.status_code == 405
-        assert not [name for name in answer.headers if name.startswith("access-control")]
-    answer = site.ask("root", "GET", "/api/jobs", headers={"Origin": "https://evil.example"})
-    assert not [name for name in answer.headers if name.startswith("access-control")]
-
-
-# -- Without authentication
-
-
-def test_an_open_server_takes_no_calls_of_other_sites_and_of_other_names(valkey: Server) -> None:
-    with secured(valkey, auth=False, local_only=True) as site:
-        assert site.client.get("/api/me").json() == {"auth": False, "name": "anyone", "scope": "admin", "queues": []}
-        assert site.client.post("/api/login", json={"token": "x"}).json()["auth"] is False
-        assert site.client.post("/api/jobs", json={"type": "echo"}).status_code == 202
-        evil = {"Origin": "https://evil.example"}
-        assert site.client.post("/api/jobs", json={"type": "echo"}, headers=evil).status_code == 403
-        assert site.client.post("/api/queues/default/pause", headers=evil).status_code == 403
-        for host, status in (
-            ("localhost", 200),
-            ("localhost:8080", 200),
-            ("[::1]:8080", 200),
-            ("127.0.0.2", 200),
-            ("evil.example", 403),
-            ("127.0.0.1.evil.example", 403),
-            ("localhost.evil.example", 403),
-            ("192.0.2.1", 403),
-            ("[", 403),
-            ("", 403),
-        ):
-            assert site.client.get("/api/jobs", headers={"Host": host}).status_code == status, host
-
-
-def test_workers_and_handlers_are_seen_and_ordered_within_the_tokens_queues(site: Secured) -> None:
-    async def tell() -> None:
-        store = await site.app.store()
-        for worker, queues in (("both", ["mail", "other"]), ("mails", ["mail"]), ("others", ["other"])):
-            await store.members.beat(worker, 60_000, orjson.dumps({"queues": queues}))
-
-    site.call(tell)
-    seen = {w["id"] for w in site.ask("postmaster", "GET", "/api/workers").json()["workers"]}
-    assert {"both", "mails"} <= seen and "others" not in seen
-    handlers = site.ask("postmaster", "GET", "/api/handlers").json()["handlers"]
-    assert {h["queue"] for h in handlers} == {"mail"}
-    orders = {w: site.ask("postmaster", "POST", f"/api/workers/{w}/order", json={"concurrency": 3}) for w in seen}
-    assert orders["mails"].status_code == 202 and orders["both"].status_code == 403
-    refused = site.ask("postmaster", "POST", "/api/workers/others/order", json={"concurrency": 3})
-    assert refused.status_code == 404
