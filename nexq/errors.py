@@ -18,7 +18,13 @@
      │   ├─ BackendUnavailable    it cannot be reached, or refuses for now
      │   ├─ OutcomeUnknown        the call was sent and no answer came: it may have happened
      │   ├─ UnsafeBackend         its settings would lose jobs
-     │   └─ ScriptFailed          a script failed: a defect, or damaged data
+     │   ├─ ScriptFailed          a script failed: a defect, or damaged data
+     │   └─ LogError              pogocache://: the log that holds the jobs is not whole; nothing more is written
+     │       ├─ LogLostError      a part of it vanished
+     │       ├─ LogReplacedError  another log stands in its place
+     │       ├─ LogDamagedError   what stands in its place cannot be read
+     │       ├─ LogTooNewError    a newer nexq has written into it
+     │       └─ ReplicaDiverged   two processes made different states of the same log
      └─ WorkerDeaf                a worker had no successful round trip for its watchdog time
 
 A class's docstring is its default message. Facts are fields, not only prose.
@@ -155,6 +161,42 @@ class UnsafeBackend(BackendError):
 
 class ScriptFailed(BackendError):
     """A script failed on the server: a defect of nexq, or data changed by somebody else."""
+
+
+class LogError(BackendError):
+    """The log is not whole. Nothing more is written to it by this process.
+
+    `log` is its name, `position` the first operation that it is about, `since_ms` the Unix time (ms) at which all was
+    last seen to be well, or None where that is not known.
+    """
+
+    def __init__(
+        self, message: str = "", *, log: str = "", position: int | None = None, since_ms: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.log = log
+        self.position = position
+        self.since_ms = since_ms
+
+
+class LogLostError(LogError):
+    """A part of the log vanished from the server: jobs may be lost. The message says what, since when, what to do."""
+
+
+class LogReplacedError(LogError):
+    """Another log stands where this process's log was: somebody began anew."""
+
+
+class LogDamagedError(LogError):
+    """What stands in the log's place cannot be read: it was damaged, or is not nexq's."""
+
+
+class LogTooNewError(LogError):
+    """A newer nexq has written into the log: this process must be upgraded."""
+
+
+class ReplicaDiverged(LogError):
+    """Two processes made different states of the same log: a defect of nexq or of a machine."""
 
 
 class WorkerDeaf(NexqError):

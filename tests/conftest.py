@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import secrets
 from collections.abc import Iterator
 
 import pytest
 
 from nexq.backends.base import Backend
 from nexq.backends.memory import MemoryBackend
+from nexq.backends.pogocache import PogocacheBackend
 from nexq.backends.redis import RedisBackend
 from tests.contract.bench import Bench
 from tests.support.fake_backend import FakeBackend
@@ -22,7 +24,7 @@ from tests.support.keyleaks import find_leaks
 from tests.support.pogocache import GivenPogocache, Pogocache, shared_pogocache, which_ran
 from tests.support.servers import Server, redis_binary, valkey_binary
 
-BACKENDS = ("valkey", "redis", "memory", "fakeredis")
+BACKENDS = ("valkey", "redis", "memory", "fakeredis", "pogocache")
 
 
 def pytest_report_header() -> str:
@@ -103,6 +105,10 @@ async def open_backend(name: str, request: pytest.FixtureRequest) -> Backend:
         return MemoryBackend()
     if name == "fakeredis":
         return FakeBackend()
+    if name == "pogocache":
+        # A log of its own is an empty store.
+        url: str = request.getfixturevalue("pogocache").url
+        return PogocacheBackend(f"{url}/t{secrets.token_hex(6)}", patience_s=5.0)
     server: Server = request.getfixturevalue("valkey" if name == "valkey" else "redis_server")
     server.wire.call("FLUSHALL")
     return RedisBackend(server.url, patience_s=5.0)

@@ -30,6 +30,12 @@ def _embedded(url: str, patience_s: float) -> Backend:
     return EmbeddedBackend(url, patience_s=patience_s)
 
 
+def _pogocache(url: str, patience_s: float) -> Backend:
+    from nexq.backends.pogocache import PogocacheBackend
+
+    return PogocacheBackend(url, patience_s=patience_s)
+
+
 _SCHEMES: dict[str, Callable[[str, float], Backend]] = {
     "redis": _redis,
     "rediss": _redis,
@@ -38,6 +44,9 @@ _SCHEMES: dict[str, Callable[[str, float], Backend]] = {
     "unix": _redis,
     "embedded": _embedded,
     "memory": _memory,
+    "pogocache": _pogocache,
+    "pogocaches": _pogocache,
+    "pogocache+unix": _pogocache,
 }
 
 

@@ -67,3 +67,32 @@ COMMANDS: dict[bytes, Command] = {
     b"ZREMRANGEBYSCORE": Command(zsets.zremrangebyscore, 3, 3, raw=True),
     b"ZPOPMIN": Command(zsets.zpopmin, 1, ANY, raw=True),
 }
+
+#: What a script that only reads may call.
+READS = frozenset(
+    COMMANDS[name].function
+    for name in (
+        b"EXISTS",
+        b"TYPE",
+        b"PTTL",
+        b"GET",
+        b"TIME",
+        b"PUBLISH",
+        b"HGET",
+        b"HMGET",
+        b"HEXISTS",
+        b"HLEN",
+        b"HKEYS",
+        b"HVALS",
+        b"HGETALL",
+        b"LLEN",
+        b"LRANGE",
+        b"ZSCORE",
+        b"ZMSCORE",
+        b"ZCARD",
+        b"ZCOUNT",
+        b"ZRANK",
+        b"ZREVRANK",
+        b"ZRANGE",
+    )
+)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from nexq.engine.commands import COMMANDS, Command
+from nexq.engine.commands import COMMANDS, READS, Command
+from nexq.engine.image import Frozen, freeze, thaw
 from nexq.engine.keyspace import Keyspace, Value
 from nexq.engine.lua import Sandbox
 from nexq.engine.values import CommandError, Reply, Result, Status, format_score, to_bytes
@@ -34,6 +35,7 @@ class Engine:
         self._commands: dict[object, Command] = dict(COMMANDS.items())
         self._sandbox = Sandbox(self._call)
         self._compiled: dict[str, Any] = {}
+        self._reading = False
 
     def run(self, script: Script, keys: Sequence[bytes], args: Sequence[bytes], now_us: int | None = None) -> Reply:
         """Run a script and return its reply. `now_us`: the time it sees; None: the clock's.
@@ -41,6 +43,23 @@ class Engine:
         Raises ScriptFailed. As in Redis, what the script wrote before it failed stays.
         """
         self._begin(now_us)
+        return self._execute(script, keys, args)
+
+    def peek(self, script: Script, keys: Sequence[bytes], args: Sequence[bytes], now_us: int) -> Reply:
+        """Run a script that may not write, and leave no trace: its time is not kept and nothing expires by it.
+
+        Raises ScriptFailed, also for a command that writes.
+        """
+        space = self._space
+        kept_us, space.now_us = space.now_us, max(space.now_us, now_us)
+        self._reading = True
+        try:
+            return self._execute(script, keys, args)
+        finally:
+            self._reading = False
+            space.now_us = kept_us
+
+    def _execute(self, script: Script, keys: Sequence[bytes], args: Sequence[bytes]) -> Reply:
         try:
             chunk = self._compiled.get(script.sha)
             if chunk is None:
@@ -87,6 +106,18 @@ class Engine:
             if deadline_ms is not None:
                 space.expire_at(name, deadline_ms)
 
+    def holds(self, key: bytes) -> bool:
+        """Whether something stands at the key."""
+        return key in self._space.values
+
+    def freeze(self) -> list[Frozen]:
+        """The whole state at this moment, quickly: what it holds does not change any more (see image.py)."""
+        return freeze(self._space)
+
+    def thaw(self, rows: Iterable[Sequence[bytes]]) -> None:
+        """Forget all keys and take those of an image's rows (see image.py). Raises ValueError for bad ones."""
+        self._space = thaw(rows)
+
     def _begin(self, now_us: int | None) -> None:
         space = self._space
         space.advance(self._clock() if now_us is None else now_us)
@@ -100,6 +131,8 @@ class Engine:
         except (KeyError, IndexError):
             function, least, most, raw = self._look_up(parts)
         args = parts[1:]
+        if self._reading and function not in READS:
+            raise CommandError("ERR Write commands are not allowed from read-only scripts.")
         if not raw:
             for arg in args:
                 if type(arg) is not bytes:

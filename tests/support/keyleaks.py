@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from nexq.backends.base import Backend
 from nexq.backends.memory import MemoryBackend
+from nexq.backends.pogocache import PogocacheBackend
 from nexq.backends.redis import RedisBackend
 from nexq.keys import QUEUE_KEYS, SYSTEM_KEYS, SYSTEM_TAG, check_queue
 from tests.support.fake_backend import FakeBackend
@@ -65,8 +66,9 @@ async def _all_keys(backend: Backend) -> list[tuple[str, str, int]]:
     if isinstance(backend, FakeBackend):
         client = cast(Any, backend.client)
         return [(n.decode(), client.type(n).decode(), client.pttl(n)) for n in client.scan_iter()]
-    if isinstance(backend, MemoryBackend):
-        kept = backend._store._engine.dump()["keys"]
+    if isinstance(backend, MemoryBackend | PogocacheBackend):
+        local = backend._store._engine if isinstance(backend, MemoryBackend) else backend.replica.machine.engine
+        kept = local.dump()["keys"]
         # A deadline is a time, not a duration; here it only matters that there is one.
         return [(name, kind, -1 if deadline is None else deadline) for name, kind, _, deadline in kept]
     raise NotImplementedError(f"no way to list the keys of {type(backend).__name__}")

@@ -1,0 +1,411 @@
+"""One event loop's line to the log: its connection, its calls, one entry under way at a time.
+
+Calls that come while an entry is under way gather, and go out together in the next one: batches grow with the load by
+themselves. An entry whose fate is unknown is sent again, the same bytes to the same place, until it is known who stands
+there: a call is never in the log twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import time
+from collections import deque
+from collections.abc import Sequence
+
+from nexq.backends.pogocache.end import Unsound, catch_up, look, propose, sync
+from nexq.backends.pogocache.entry import Row, open_entry, seal
+from nexq.backends.pogocache.join import Tail, join
+from nexq.backends.pogocache.machine import Answer, Failed, run_row, script_row
+from nexq.backends.pogocache.replica import Replica, Tip, Waiter
+from nexq.backends.pogocache.tend import tend
+from nexq.backends.pogocache.wire import Link, open_link
+from nexq.backends.wire import WireLost
+from nexq.backoff import Backoff
+from nexq.engine import Reply
+from nexq.engine.rows import pack_rows
+from nexq.errors import BackendError, BackendUnavailable, LogError, OutcomeUnknown, ScriptFailed
+from nexq.scripts import Script
+from nexq.tasks import end
+
+log = logging.getLogger("nexq.backend")
+
+#: Most calls, and about how many bytes, in one entry.
+MOST_CALLS = 1000
+MOST_BYTES = 1 << 20
+#: A log in trouble is looked at again after this long.
+TROUBLE_S = 1.0
+#: A lost server is looked for this long, also when nothing is wanted of it.
+RETURN_S = 60.0
+
+
+class Call:
+    """A script's run, as it is wanted. `guard`: with nothing at any of these keys the call is answered with nil."""
+
+    __slots__ = ("args", "future", "guard", "keys", "script", "sent")
+
+    def __init__(self, script: Script, keys: list[bytes], args: list[bytes], guard: Sequence[bytes] = ()) -> None:
+        self.script = script
+        self.keys = keys
+        self.args = args
+        self.guard = guard
+        #: Whether it may be in the log.
+        self.sent = False
+        self.future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+
+    def answer(self, answer: Answer) -> None:
+        """Resolve the future."""
+        if self.future.done():
+            return
+        if isinstance(answer, Failed):
+            self.future.set_exception(ScriptFailed(answer))
+        else:
+            self.future.set_result(answer)
+
+    def fail(self, error: Exception) -> None:
+        """Resolve the future."""
+        if not self.future.done():
+            self.future.set_exception(error)
+
+
+class _Batch:
+    """The calls of one entry, and its bytes for the place where it was tried last."""
+
+    def __init__(self, number: int, calls: list[Call]) -> None:
+        self.number = number
+        self.calls = calls
+        self.raw = b""
+        self.place: tuple[str, bytes] | None = None
+        #: Whether the log was seen to be whole after the entry was.
+        self.sound = False
+
+
+class Line:
+    """The calls of one event loop."""
+
+    def __init__(self, replica: Replica, timeout_s: float) -> None:
+        self.replica = replica
+        self.trouble: Exception | None = None
+        self._timeout_s = timeout_s
+        self._writer = secrets.token_bytes(8)
+        self._number = 0
+        self._link: Link | None = None
+        self._linking = asyncio.Lock()
+        self._calls: deque[Call] = deque()
+        self._reads: deque[Call] = deque()
+        self._batch: _Batch | None = None
+        self._worker: asyncio.Task[None] | None = None
+        self._looker: asyncio.Task[None] | None = None
+        self._returner: asyncio.Task[None] | None = None
+        self._waiters: set[Waiter] = set()
+        self._closed = False
+
+    # -- What is asked of it
+
+    def submit(self, call: Call) -> None:
+        """Take a call; its future will be resolved."""
+        if self._closed:
+            call.fail(self._gone())
+            return
+        (self._reads if call.script.read_only else self._calls).append(call)
+        if self._worker is None or self._worker.done():
+            self._worker = asyncio.create_task(self._work(), name="nexq-pogocache-calls")
+
+    def drop(self, call: Call) -> None:
+        """Forget a call that nobody waits for any more, unless it is under way."""
+        for queue in (self._calls, self._reads):
+            with contextlib.suppress(ValueError):
+                queue.remove(call)
+
+    async def refresh(self) -> None:
+        """Apply everything that was written before. Raises BackendUnavailable, LogError."""
+        link = await self._linked()
+        try:
+            await self._rejoining(link, sync)
+        except WireLost as error:
+            raise BackendUnavailable(f"{self.replica.target.shown}: {error}.") from None
+
+    def enlist(self, waiter: Waiter) -> None:
+        """Have the log looked at while the waiter waits."""
+        self._waiters.add(waiter)
+        self.replica.enlist(waiter)
+        if self._looker is None or self._looker.done():
+            self._looker = asyncio.create_task(self._keep_looking(), name="nexq-pogocache-looks")
+
+    def withdraw(self, waiter: Waiter) -> None:
+        """The waiter waits no more."""
+        self._waiters.discard(waiter)
+        self.replica.withdraw(waiter)
+
+    async def link(self) -> Link:
+        """The connection, with the replica in the server's epoch. Raises BackendUnavailable, LogError, ConfigError."""
+        return await self._linked()
+
+    async def aclose(self) -> None:
+        """Close the connection; calls fail."""
+        self._closed = True
+        for task in (self._worker, self._looker, self._returner):
+            if task is not None:
+                await end(task)
+        self._fail_all(self._gone())
+        for waiter in list(self._waiters):
+            waiter.wake(self._gone())
+        if self._link is not None:
+            self._link.close()
+        # The transport is gone one turn of the loop later.
+        await asyncio.sleep(0)
+
+    def _gone(self) -> BackendUnavailable:
+        return BackendUnavailable(f"{self.replica.target.shown}: this backend was closed.")
+
+    # -- The connection
+
+    async def _linked(self) -> Link:
+        if self._link is not None and not self._link.lost and self.replica.trouble is None:
+            return self._link
+        async with self._linking:
+            return await self._open()
+
+    async def _open(self) -> Link:
+        """Connect where there is no connection, and join the log. Trouble is looked at anew only now and then."""
+        link, trouble = self._link, self.replica.trouble
+        if link is not None and not link.lost and trouble is None:
+            return link
+        if trouble is not None and time.monotonic() - self.replica.trouble_mono < TROUBLE_S:
+            raise trouble
+        if link is None or link.lost:
+            link = await open_link(self.replica.target, self._timeout_s)
+            if self._closed:
+                link.close()
+                raise self._gone()
+            self._link = link
+            link.on_lost = self._on_lost
+        try:
+            await self._join(link)
+        except WireLost as error:
+            raise BackendUnavailable(f"{self.replica.target.shown}: the connection was lost: {error}.") from None
+        return link
+
+    def _on_lost(self) -> None:
+        """The connection is gone. The server may have been restarted, and need what this process knows."""
+        if not self._closed and self.replica.epoch is not None and (self._returner is None or self._returner.done()):
+            self._returner = asyncio.create_task(self._come_back(), name="nexq-pogocache-returns")
+
+    async def _come_back(self) -> None:
+        backoff = Backoff(cap_s=0.5)
+        until = time.monotonic() + RETURN_S
+        while not self._closed and time.monotonic() < until:
+            try:
+                await self._linked()
+                return
+            except (BackendUnavailable, WireLost):
+                await asyncio.sleep(backoff.next_s())
+            except (BackendError, ValueError):
+                return
+
+    async def _join(self, link: Link) -> None:
+        """Join the log; what is wrong with it is remembered for all."""
+        try:
+            await self._carry(link, await join(link, self.replica))
+            self.replica.trouble = None
+        except BaseException as error:
+            if self._link is link and not isinstance(error, LogError):
+                link.close("it could not join")
+            if isinstance(error, LogError):
+                self.replica.trouble, self.replica.trouble_mono = error, time.monotonic()
+            raise
+
+    async def _carry(self, link: Link, tail: Tail) -> None:
+        """Write entries again that the new epoch lacks, under their writers' names, so that none is there twice."""
+        for old in map(open_entry, tail):
+            while not self.replica.outcome(old.writer, old.number)[0]:
+                tip = self.replica.tip()
+                raw = seal(
+                    tip.epoch.epoch,
+                    tip.position + 1,
+                    max(old.time_us, self.replica.machine.time_us),
+                    old.writer,
+                    old.number,
+                    tip.hash,
+                    tip.digest,
+                    pack_rows(old.rows or []),
+                )
+                if await propose(link, self.replica, tip, raw):
+                    self.replica.apply(raw)
+                else:
+                    await catch_up(link, self.replica)
+
+    # -- The calls
+
+    async def _work(self) -> None:
+        """Turn after turn, until nothing is wanted."""
+        backoff = Backoff(cap_s=0.5)
+        while self._calls or self._reads or self._batch:
+            try:
+                await self._turn()
+                self.trouble = None
+                backoff.reset()
+            except (BackendUnavailable, WireLost) as error:
+                self.trouble = error
+                await asyncio.sleep(backoff.next_s())
+            except Exception as error:
+                if not isinstance(error, BackendError | ValueError):
+                    log.exception("the log's line failed")
+                self._fail_all(error)
+
+    async def _turn(self) -> None:
+        link = await self._linked()
+        reads = len(self._reads)
+        if self._batch is None:
+            self._batch = self._gather()
+        if self._batch is not None:
+            await self._rejoining(link, self._settle)
+        elif reads:
+            await self._rejoining(link, sync)
+        for _ in range(min(reads, len(self._reads))):
+            self._read(self._reads.popleft())
+        await self._tend(link)
+
+    async def _rejoining(self, link: Link, step: object) -> None:
+        """Do a step at the log's end; where the log is not as it was known, join it anew first."""
+        while True:
+            try:
+                await step(link, self.replica)  # type: ignore[operator]
+                return
+            except Unsound as error:
+                log.info("%s: %s", self.replica.target.shown, error)
+            except LogError as error:
+                self.replica.trouble, self.replica.trouble_mono = error, time.monotonic()
+                raise
+            await self._rejoin(link)
+
+    async def _rejoin(self, link: Link) -> None:
+        async with self._linking:
+            await self._join(link)
+
+    async def _tend(self, link: Link) -> None:
+        try:
+            await tend(link, self.replica)
+        except Unsound as error:
+            log.info("%s: %s", self.replica.target.shown, error)
+            await self._rejoin(link)
+
+    def _gather(self) -> _Batch | None:
+        """The next entry's calls."""
+        calls: list[Call] = []
+        size = 0
+        while self._calls and len(calls) < MOST_CALLS and size < MOST_BYTES:
+            call = self._calls.popleft()
+            if call.future.done():
+                continue
+            calls.append(call)
+            size += sum(map(len, call.args)) + 400
+        if not calls:
+            return None
+        self._number += 1
+        return _Batch(self._number, calls)
+
+    async def _settle(self, link: Link, replica: Replica) -> None:
+        """Bring the batch into the log and answer its calls. Raises Unsound, WireLost, LogError."""
+        batch = self._batch
+        assert batch is not None
+        while True:
+            known, answers = replica.outcome(self._writer, batch.number)
+            if known:
+                if not batch.sound:
+                    await sync(link, replica)
+                if replica.journal is not None:
+                    await asyncio.to_thread(replica.journal.sync)
+                self._batch = None
+                self._answer(batch, answers)
+                return
+            tip = replica.tip()
+            self._place(batch, tip)
+            if not batch.calls:
+                self._batch = None
+                return
+            batch.sound = False
+            if await propose(link, replica, tip, batch.raw):
+                replica.apply(batch.raw)
+                batch.sound = True
+            else:
+                await catch_up(link, replica)
+
+    def _place(self, batch: _Batch, tip: Tip) -> None:
+        """Make the entry's bytes for the place after the tip, unless they are made already."""
+        place = (tip.epoch.id, tip.hash)
+        if batch.place == place:
+            return
+        # It is not in the log: what has become pointless is left out.
+        for call in [c for c in batch.calls if c.guard and not self.replica.any_there(c.guard)]:
+            call.answer(None)
+            batch.calls.remove(call)
+        rows: list[Row] = []
+        fresh: set[str] = set()
+        for call in batch.calls:
+            if call.script.sha not in fresh and not self.replica.knows(call.script):
+                fresh.add(call.script.sha)
+                rows.append(script_row(call.script))
+            rows.append(run_row(call.script, call.keys, call.args))
+            call.sent = True
+        batch.place = place
+        batch.raw = seal(
+            tip.epoch.epoch,
+            tip.position + 1,
+            self.replica.time_us(),
+            self._writer,
+            batch.number,
+            tip.hash,
+            tip.digest,
+            pack_rows(rows),
+        )
+
+    def _answer(self, batch: _Batch, answers: list[Answer] | None) -> None:
+        if answers is None or len(answers) != len(batch.calls):
+            for call in batch.calls:
+                call.fail(OutcomeUnknown(call.script.name, [], "it was done, but its answer is gone"))
+            return
+        for call, answer in zip(batch.calls, answers, strict=True):
+            call.answer(answer)
+
+    def _read(self, call: Call) -> None:
+        if call.future.done():
+            return
+        try:
+            call.answer(self.replica.peek(call.script, call.keys, call.args))
+        except ScriptFailed as error:
+            call.fail(error)
+
+    def _fail_all(self, error: Exception) -> None:
+        calls = [*(self._batch.calls if self._batch else ()), *self._calls, *self._reads]
+        self._batch = None
+        self._calls.clear()
+        self._reads.clear()
+        for call in calls:
+            call.fail(error)
+
+    # -- Looking for what others write
+
+    async def _keep_looking(self) -> None:
+        """Look at the log's end as long as somebody waits: often while things happen, seldom when not."""
+        lookers = self.replica.lookers
+        lookers.append(self)
+        try:
+            while self._waiters:
+                wait_s = self.replica.look_in_s(self)
+                if wait_s > 0:
+                    await asyncio.sleep(wait_s)
+                    continue
+                self.replica.looked()
+                link = await self._linked()
+                await self._rejoining(link, look)
+                await self._tend(link)
+        except (BackendError, WireLost, ValueError) as error:
+            if isinstance(error, WireLost):
+                error = BackendUnavailable(f"{self.replica.target.shown}: {error}.")
+            for waiter in self._waiters:
+                waiter.wake(error)
+        finally:
+            lookers.remove(self)

@@ -1,0 +1,372 @@
+"""This process's copy of the log's state, shared by all its event loops.
+
+Whoever has read or written the next entry applies it, under a lock; the answers of an entry are then the writer's to
+pick up, and those who wait for a list are woken.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from nexq.backends.pogocache.chain import Epoch, Keys, Manifest
+from nexq.backends.pogocache.clock import SharedClock
+from nexq.backends.pogocache.entry import BadEntry, NewerEntry, hash_of, open_entry
+from nexq.backends.pogocache.journal import Journal
+from nexq.backends.pogocache.machine import Answer, Machine
+from nexq.backends.pogocache.url import Target
+from nexq.engine import Reply
+from nexq.errors import LogDamagedError, LogError, LogLostError, LogTooNewError, ReplicaDiverged
+from nexq.scripts import Script
+
+#: Bytes of entries that are remembered, to be offered again where another process went on without them.
+RECENT_BYTES = 4 << 20
+#: What an operation weighs beside its bytes, where the cost of a replay is estimated.
+ROW_WEIGHT = 200
+#: An idle process looks when an eighth of the time since the last entry has passed again.
+EASE = 8.0
+#: A line stands in for the one that leads when that one has not looked for so many times its wait.
+STAND_IN = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Tip:
+    """Where a replica stands. `raw`: the entry there, b'' at an epoch's start."""
+
+    epoch: Epoch
+    position: int
+    hash: bytes
+    digest: int
+    raw: bytes
+
+
+class Waiter:
+    """One call of `wait`. `woken` is resolved when one of its lists got an element."""
+
+    __slots__ = ("_loop", "keys", "woken")
+
+    def __init__(self, keys: Sequence[bytes]) -> None:
+        self.keys = keys
+        self._loop = asyncio.get_running_loop()
+        self.woken: asyncio.Future[None] = self._loop.create_future()
+
+    def wake(self, error: Exception | None = None) -> None:
+        """Resolve the future, from any thread."""
+        try:
+            self._loop.call_soon_threadsafe(self._resolve, error)
+        except RuntimeError:
+            pass  # its loop is closed: nobody waits any more
+
+    def _resolve(self, error: Exception | None) -> None:
+        if self.woken.done():
+            return
+        if error is None:
+            self.woken.set_result(None)
+        else:
+            self.woken.set_exception(error)
+
+
+class Replica:
+    """The state of one log in this process. Every method may be called in any thread."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.keys = Keys(target.log)
+        self.lock = threading.RLock()
+        self.machine = Machine()
+        self.epoch: Epoch | None = None
+        self.clock: SharedClock | None = None
+        self.journal: Journal | None = None
+        #: Why the log cannot be used, and when that was found.
+        self.trouble: LogError | None = None
+        self.trouble_mono = 0.0
+        #: When all was last seen to be well, Unix ms.
+        self.well_ms: float | None = None
+        self.well_mono: float | None = None
+        #: Position of the newest snapshot, its size, and what came after it weighs.
+        self.snapshot_at = 0
+        self.snapshot_size = 0
+        self.weight = 0
+        self.snapshotting = False
+        #: Whether the server holds more bytes than the budget allows, and the bytes.
+        self.over_budget = False
+        self.server_bytes = 0
+        self.audited_mono = 0.0
+        #: The lines that look for new entries; the first leads, others stand in should its loop be blocked.
+        self.lookers: list[object] = []
+        self.measured_mono = 0.0
+        self._looked_mono = 0.0
+        self._stirred_mono = time.monotonic()
+        self._last = b""
+        self._recent: deque[tuple[int, bytes]] = deque()
+        self._recent_bytes = 0
+        self._waiters: dict[bytes, list[Waiter]] = {}
+        if target.options.journal:
+            self.journal = Journal.open(target.options.journal, target.log)
+            self._take_journal(self.journal)
+
+    def _take_journal(self, journal: Journal) -> None:
+        kept = journal.load()
+        if kept is None:
+            return
+        self.epoch, self.machine = kept.epoch, kept.machine
+        self.clock = SharedClock(kept.epoch)
+        for position, raw in kept.recent:
+            self._remember(position, raw)
+            self._last = raw
+        journal.begin(kept.epoch, kept.machine)
+
+    # -- Where it stands
+
+    def tip(self) -> Tip:
+        """Where it stands. Only once it has joined an epoch."""
+        with self.lock:
+            assert self.epoch is not None
+            m = self.machine
+            return Tip(self.epoch, m.position, m.hash, m.digest, self._last)
+
+    def outcome(self, writer: bytes, number: int) -> tuple[bool, list[Answer] | None]:
+        """(whether the writer's entry of that number was applied, its answers; None: forgotten)."""
+        with self.lock:
+            known = self.machine.writers.get(writer)
+            if known is None or known.number < number:
+                return False, None
+            return True, known.answers if known.number == number else None
+
+    def knows(self, script: Script) -> bool:
+        """Whether the log has the script's text."""
+        return bytes.fromhex(script.sha) in self.machine.scripts
+
+    def peek(self, script: Script, keys: Sequence[bytes], args: Sequence[bytes]) -> Reply:
+        """Run a script that only reads. Raises ScriptFailed."""
+        with self.lock:
+            assert self.clock is not None
+            return self.machine.engine.peek(script, keys, args, self.clock.now_us())
+
+    def time_us(self) -> int:
+        """The time of an entry that is written now."""
+        assert self.clock is not None
+        return max(self.machine.time_us, self.clock.now_us())
+
+    # -- What moves it
+
+    def apply(self, raw: bytes) -> bool:
+        """Apply an entry, if it is the next one; False: it is an old one. Raises LogError."""
+        with self.lock:
+            assert self.epoch is not None
+            try:
+                entry = open_entry(raw)
+            except NewerEntry as error:
+                self._refuse(LogTooNewError, f"{error}. Upgrade nexq in this process's environment.")
+            except BadEntry as error:
+                shown = raw[:24]
+                self._refuse(
+                    LogDamagedError,
+                    f"what stands there cannot be read: {error}. It begins with {shown!r} and has {len(raw):,} bytes. "
+                    "Nothing was overwritten. If another program uses this server, give nexq a name of its own "
+                    "(pogocache://host:9401/name).",
+                )
+            machine = self.machine
+            if entry.epoch < self.epoch.epoch or entry.position <= machine.position:
+                return False
+            if entry.epoch != self.epoch.epoch or entry.position != machine.position + 1:
+                self._refuse(
+                    LogDamagedError, f"there stands the entry of position {entry.position}, epoch {entry.epoch}."
+                )
+            if entry.previous != machine.hash:
+                self._refuse(
+                    LogLostError,
+                    "the entry there follows another one than this process has applied: the history was forked, as "
+                    "happens when a server loses entries. " + ADVICE,
+                )
+            if entry.digest != machine.digest:
+                self._refuse(
+                    ReplicaDiverged,
+                    f"its writer had another state (digest {entry.digest:08x}, here {machine.digest:08x}) after the "
+                    "same entries. Start this process anew; if it stays so, run `nexq doctor` and report it.",
+                )
+            self._take(raw, len(entry.rows or ()), machine.apply(entry, hash_of(raw)))
+            return True
+
+    def _take(self, raw: bytes, rows: int, pushed: list[bytes]) -> None:
+        self._last = raw
+        self._remember(self.machine.position, raw)
+        self.weight += len(raw) + ROW_WEIGHT * rows
+        self._stirred_mono = time.monotonic()
+        if self.journal is not None:
+            self.journal.append(raw)
+        for key in pushed:
+            for waiter in self._waiters.get(key, ()):
+                waiter.wake()
+
+    def _remember(self, position: int, raw: bytes) -> None:
+        self._recent.append((position, raw))
+        self._recent_bytes += len(raw)
+        while self._recent_bytes > RECENT_BYTES and len(self._recent) > 1:
+            self._recent_bytes -= len(self._recent.popleft()[1])
+
+    def _refuse(self, kind: type[LogError], why: str) -> NoReturn:
+        position = self.machine.position + 1
+        assert self.epoch is not None
+        key = self.keys.entry(self.epoch.epoch, position)
+        text = f"{self.target.shown}: the log at position {position:,} ({key}): {why}"
+        raise kind(text, log=self.target.log, position=position, since_ms=self.well_ms)
+
+    def install(self, epoch: Epoch, machine: Machine, snapshot: Manifest | None) -> bool:
+        """Take over a state that was loaded from the server, unless the one here is as new."""
+        with self.lock:
+            mine = self.epoch
+            if mine is not None and (mine.epoch, self.machine.position) >= (epoch.epoch, machine.position):
+                return False
+            self.machine = machine
+            self._last = b""
+            self._recent.clear()
+            self._recent_bytes = 0
+            self._begin(epoch, snapshot)
+            for waiters in self._waiters.values():
+                for waiter in waiters:
+                    waiter.wake()
+            return True
+
+    def begin(self, epoch: Epoch) -> bool:
+        """Go on in an epoch that begins with the state as it is here. False: it does not."""
+        with self.lock:
+            base = epoch.base
+            here = (self.machine.position, self.machine.hash.hex())
+            if here != ((base.position, base.hash) if base else (0, here[1])):
+                return False
+            self._last = b""
+            self._begin(epoch, base)
+            return True
+
+    def _begin(self, epoch: Epoch, snapshot: Manifest | None) -> None:
+        if self.epoch is None or self.epoch.id != epoch.id:
+            self.clock = SharedClock(epoch)
+        self.epoch = epoch
+        self.snapshot_at = snapshot.position if snapshot else epoch.start
+        self.snapshot_size = snapshot.size if snapshot else 0
+        self.weight = 0
+        self.trouble = None
+        if self.journal is not None:
+            self.journal.begin(epoch, self.machine)
+
+    def since(self, position: int) -> tuple[bytes | None, list[bytes]]:
+        """(hash at a position, the entries after it), as far as they are remembered; None: they are not."""
+        with self.lock:
+            if position == self.machine.position:
+                return self.machine.hash, []
+            known = [(at, raw) for at, raw in self._recent if at > position]
+            if not known or known[0][0] != position + 1:
+                return None, []
+            return open_entry(known[0][1]).previous, [raw for _, raw in known]
+
+    # -- Waiting
+
+    def enlist(self, waiter: Waiter) -> None:
+        """Have a waiter woken when one of its lists gets an element; at once if one has some."""
+        with self.lock:
+            for key in waiter.keys:
+                self._waiters.setdefault(key, []).append(waiter)
+            if self.any_there(waiter.keys):
+                waiter.wake()
+
+    def withdraw(self, waiter: Waiter) -> None:
+        """Forget a waiter."""
+        with self.lock:
+            for key in waiter.keys:
+                waiting = self._waiters.get(key)
+                if waiting and waiter in waiting:
+                    waiting.remove(waiter)
+                    if not waiting:
+                        del self._waiters[key]
+
+    def any_there(self, keys: Sequence[bytes]) -> bool:
+        """Whether anything stands at one of the keys."""
+        with self.lock:
+            return any(map(self.machine.engine.holds, keys))
+
+    # -- How often to look
+
+    def look_in_s(self, looker: object) -> float:
+        """In how many seconds a looker should look for a new entry; 0 or less: now."""
+        now = time.monotonic()
+        options = self.target.options
+        quiet_s = (now - self._stirred_mono) / EASE
+        wait_s = min(max(quiet_s, options.busy_poll_ms / 1000), options.poll_ms / 1000)
+        leads = self.lookers[:1] == [looker]
+        return self._looked_mono + (wait_s if leads else STAND_IN * wait_s) - now
+
+    def looked(self) -> None:
+        """The log's end was just looked at."""
+        self._looked_mono = time.monotonic()
+
+    def well(self) -> None:
+        """The log was just seen to be whole."""
+        self.well_ms, self.well_mono = time.time() * 1000, time.monotonic()
+
+    def freeze(self) -> tuple[Machine, Any]:
+        """A copy of what names the moment, and the frozen state."""
+        with self.lock:
+            m = self.machine
+            moment = Machine.__new__(Machine)
+            moment.position, moment.hash, moment.time_us, moment.digest = m.position, m.hash, m.time_us, m.digest
+            return moment, m.freeze()
+
+
+ADVICE = (
+    "What to do: run the server with --maxmemory unlimited, for nexq alone, and let nobody flush it; then restart the "
+    "server while processes of nexq still run: they bring the log back. Where none is left that knows more, "
+    "?lost=accept in the URL goes on with what the server has."
+)
+
+_shared: dict[tuple[Any, ...], tuple[Replica, int]] = {}
+_shared_lock = threading.Lock()
+
+
+def shared(target: Target) -> Replica:
+    """This process's replica of a log, to be given back with `give_back`."""
+    with _shared_lock:
+        key = _key(target)
+        replica, users = _shared.get(key) or (Replica(target), 0)
+        _shared[key] = replica, users + 1
+        return replica
+
+
+def give_back(target: Target, replica: Replica) -> None:
+    """One user less; the last one closes it."""
+    with _shared_lock:
+        key = _key(target)
+        known = _shared.get(key)
+        if known is None or known[0] is not replica:
+            close(replica)
+        elif known[1] == 1:
+            del _shared[key]
+            close(replica)
+        else:
+            _shared[key] = replica, known[1] - 1
+
+
+def close(replica: Replica) -> None:
+    """Close what a replica holds open."""
+    if replica.journal is not None:
+        replica.journal.close()
+
+
+def _key(target: Target) -> tuple[Any, ...]:
+    return target.host, target.port, target.socket, target.tls, target.log, target.options
+
+
+def _forget_all() -> None:
+    # A child of fork has a copy of every lock, as it was; it makes replicas of its own.
+    global _shared_lock
+    _shared.clear()
+    _shared_lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forget_all)

@@ -1,0 +1,126 @@
+"""What a log needs from time to time: to be looked over, to be measured, and a snapshot when its replay gets long."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from typing import Any
+
+from nexq.backends.pogocache import snapshot
+from nexq.backends.pogocache.chain import NewerRecord
+from nexq.backends.pogocache.end import Unsound
+from nexq.backends.pogocache.replica import Replica
+from nexq.backends.pogocache.snapshot import SnapshotGone
+from nexq.backends.pogocache.wire import Link
+
+log = logging.getLogger("nexq.backend")
+
+AUDIT_S = 1.0
+MEASURE_S = 5.0
+#: No hint can be so far ahead of what this process has applied.
+FAR = 1_000_000
+#: What may come after a snapshot before the next one is made: bytes and operations weighed; and as a part of its size.
+LEAST_WEIGHT = 6 << 20
+PART_OF_SIZE = 0.5
+
+
+async def tend(link: Link, replica: Replica) -> None:
+    """Do what is due. Raises Unsound, WireLost."""
+    now = time.monotonic()
+    if now - replica.audited_mono >= AUDIT_S:
+        replica.audited_mono = now
+        await audit(link, replica)
+    if replica.target.options.budget_mb and now - replica.measured_mono >= MEASURE_S:
+        replica.measured_mono = now
+        await measure(link, replica)
+    if replica.weight > due_weight(replica) and not replica.snapshotting:
+        replica.snapshotting = True
+        try:
+            await make_snapshot(link, replica)
+        finally:
+            replica.snapshotting = False
+    if replica.journal is not None and replica.journal.full and replica.epoch is not None:
+        with replica.lock:
+            replica.journal.begin(replica.epoch, replica.machine)
+
+
+def due_weight(replica: Replica) -> float:
+    """From what weight on a snapshot is due."""
+    return max(LEAST_WEIGHT, PART_OF_SIZE * replica.snapshot_size)
+
+
+async def audit(link: Link, replica: Replica) -> None:
+    """Look whether the log is whole: its record, its newest snapshot, the entries on both ends. Raises Unsound."""
+    tip = replica.tip()
+    keys, epoch = replica.keys, tip.epoch.epoch
+    [records, hint, there] = await link.ask(
+        ("MGET", keys.epoch(epoch), keys.seal(epoch)),
+        ("GET", keys.newest(epoch)),
+        ("EXISTS", keys.entry(epoch, tip.position)),
+    )
+    if records[0] != tip.epoch.raw or records[1] is not None:
+        raise Unsound("the epoch ended, or its record is gone")
+    if tip.raw and not there:
+        raise Unsound("the last entry that was applied is not there any more")
+    at = int(hint) if hint is not None and hint.isdigit() and len(hint) < 19 else 0
+    if at < replica.snapshot_at or at > tip.position + FAR:
+        # It is only a hint, but newcomers need it.
+        at = replica.snapshot_at
+        if at > tip.epoch.start:
+            await link.ask(("SET", keys.newest(epoch), at))
+        return
+    if at > replica.snapshot_at:
+        # Another process made one: what came since is less than what this process counts.
+        replica.snapshot_at, replica.weight = at, 0
+    needed = []
+    if at > tip.epoch.start:
+        needed.append(keys.manifest(epoch, at))
+    if at + 1 <= tip.position:
+        needed.append(keys.entry(epoch, at + 1))
+    if needed:
+        [count, again] = await link.ask(("EXISTS", *needed), ("GET", keys.newest(epoch)))
+        if count != len(needed) and again == hint:
+            raise Unsound("the oldest entry that is needed, or the newest snapshot, is not there any more")
+    replica.well()
+
+
+async def measure(link: Link, replica: Replica) -> None:
+    """Look how many bytes the server holds."""
+    [stats] = await link.ask(("STATS",))
+    about: dict[bytes, Any] = dict(stats)
+    replica.server_bytes = int(about.get(b"bytes", 0))
+    budget = replica.target.options.budget_mb << 20
+    over = replica.server_bytes > budget
+    if over and not replica.over_budget:
+        log.warning("%s: %d bytes are over the budget of %d", replica.target.shown, replica.server_bytes, budget)
+    replica.over_budget = over
+
+
+async def make_snapshot(link: Link, replica: Replica) -> None:
+    """Make a snapshot of the state as it is now, unless another process has just made one. Raises WireLost."""
+    # Processes come to the same weight at about the same time.
+    await asyncio.sleep(random.uniform(0, 0.02))  # noqa: S311
+    tip = replica.tip()
+    keys, epoch = replica.keys, tip.epoch
+    try:
+        before = await snapshot.newest(link, keys, epoch)
+        if before is not None and before.position > replica.snapshot_at:
+            replica.snapshot_at, replica.snapshot_size, replica.weight = before.position, before.size, 0
+            return
+        with replica.lock:
+            if replica.epoch is None or replica.epoch.id != epoch.id:
+                return
+            moment, state = replica.freeze()
+            weight = replica.weight
+        began = time.monotonic()
+        manifest, _ = await snapshot.write_parts(link, keys, epoch.epoch, moment, state)
+        manifest = snapshot.following(manifest, before, epoch)
+        await snapshot.publish(link, keys, epoch, manifest, before)
+    except (SnapshotGone, NewerRecord) as error:
+        log.info("%s: no snapshot now: %s", replica.target.shown, error)
+        return
+    replica.snapshot_at, replica.snapshot_size = manifest.position, manifest.size
+    replica.weight = max(0, replica.weight - weight)
+    log.debug("snapshot at %d: %d bytes, %.3f s", manifest.position, manifest.size, time.monotonic() - began)
