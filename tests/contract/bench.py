@@ -21,9 +21,9 @@ STATES = ("blocked", "scheduled", "retrying", "running", "completed", "dead", "c
 _nonces = (f"n{i}" for i in itertools.count(1))
 
 
-def _script(name: str, body: str) -> Script:
+def _script(name: str, body: str, *, read_only: bool = False) -> Script:
     text = "#!lua\n" + body
-    return Script(name, (), (), body, text, hashlib.sha1(text.encode()).hexdigest(), read_only=False)
+    return Script(name, (), (), body, text, hashlib.sha1(text.encode()).hexdigest(), read_only)
 
 
 #: Figures (tests/contract/test_series.py) are no part of what jobs are: a dump leaves them out.
@@ -45,7 +45,7 @@ def _dump_body() -> str:
     return "local out = {" + ",\n".join(calls) + "}\n" + more + "\nreturn out\n"
 
 
-DUMP = _script("test_dump", _dump_body())
+DUMP = _script("test_dump", _dump_body(), read_only=True)
 #: For seeding what no verb makes.
 _ZADD = _script("test_zadd", "redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])\nreturn 'OK'\n")
 _HSET = _script("test_hset", "redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])\nreturn 'OK'\n")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from itertools import count
 from typing import Any, ClassVar
 
 from hypothesis import strategies as st
@@ -21,6 +22,7 @@ from tests.contract.invariants import check_invariants
 from tests.contract.model import GONE, OUTCOMES
 from tests.contract.model_records import Rule
 from tests.contract.model_verbs import QueueModel
+from tests.contract.pair import Pair
 from tests.contract.table import IDS, LISTS, RULES, VERBS, WAITERS, WORKERS
 from tests.support.servers import Server
 
@@ -34,11 +36,18 @@ tokens = st.sampled_from(["newest", "newest", "newest", "older", "never"])
 outcomes = st.lists(st.tuples(ids, st.sampled_from(["complete", *OUTCOMES]), tokens, delays), min_size=1, max_size=3)
 
 
+#: One history in so many runs on Pogocache too: a call costs ten times as much there.
+PAIR_EVERY = 3
+
+
 class QueueMachine(RuleBasedStateMachine):
     """One queue on every side."""
 
     loop: ClassVar[asyncio.AbstractEventLoop]
     servers: ClassVar[dict[str, tuple[Server, RedisBackend]]]
+    pogocache_url: ClassVar[str]
+    pair: ClassVar[Pair | None] = None
+    starts: ClassVar[Iterator[int]] = count()
     cells: ClassVar[Counter[tuple[str, str]]] = Counter()
     events: ClassVar[set[tuple[str, str]]] = set()
     steps: ClassVar[int] = 0
@@ -50,10 +59,23 @@ class QueueMachine(RuleBasedStateMachine):
         for name, (server, backend) in self.servers.items():
             server.wire.call("FLUSHALL")
             self.benches[name] = Bench(backend)
+        self.end_pair()
+        if next(self.starts) % PAIR_EVERY == 0:
+            type(self).pair = pair = Pair(self.pogocache_url)
+            self.benches["pogocache"] = Bench(pair)
         self.nonce = 0
         self.calls: dict[str, dict[str, Any]] = {}
         self.late: dict[str, dict[str, Any] | None] = {}
         self.last: State = {}
+
+    @classmethod
+    def end_pair(cls) -> None:
+        """Close the two replicas of the history before; they must have become the same."""
+        if cls.pair is not None:
+            differences = cls.loop.run_until_complete(cls.pair.differences())
+            cls.loop.run_until_complete(cls.pair.aclose())
+            cls.pair = None
+            assert not differences, f"two replicas of one log differ in {differences}"
 
     # The steps
 

@@ -20,6 +20,7 @@ from nexq.backends.redis import RedisBackend
 from nexq.states import JobState
 from tests.contract.machine import QueueMachine as Machine
 from tests.contract.table import EVENTS, IDS, OPERATIONS, OUTCOMES, RULES, STALE, STATES, VERBS, WAITERS, WORKERS
+from tests.support.pogocache import GivenPogocache, Pogocache
 from tests.support.servers import Server
 
 DEEP = os.environ.get("NEXQ_HYPOTHESIS") == "deep"
@@ -36,14 +37,16 @@ STEPS = 120
 
 
 @pytest.fixture
-def machine(valkey: Server, redis_server: Server) -> Iterator[type[Machine]]:
+def machine(valkey: Server, redis_server: Server, pogocache: Pogocache | GivenPogocache) -> Iterator[type[Machine]]:
     """The machine, connected."""
     found = cast(Any, Machine)
     found.cells, found.events, found.steps = Counter(), set(), 0
     with asyncio.Runner() as runner:
         found.loop = runner.get_loop()
         found.servers = {s: (v, RedisBackend(v.url)) for s, v in (("valkey", valkey), ("redis", redis_server))}
+        found.pogocache_url, found.pair = pogocache.url, None
         yield found
+        found.end_pair()
         for _, backend in found.servers.values():
             runner.run(backend.aclose())
 

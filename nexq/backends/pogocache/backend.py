@@ -9,9 +9,12 @@ from collections.abc import Sequence
 from typing import cast
 
 from nexq.backends.base import Arg, Backend, Reply
-from nexq.backends.pogocache.line import Call, Line
-from nexq.backends.pogocache.replica import Replica, Waiter, give_back, shared
+from nexq.backends.pogocache.calls import Call
+from nexq.backends.pogocache.line import Line
+from nexq.backends.pogocache.replica import Replica
+from nexq.backends.pogocache.share import give_back, shared
 from nexq.backends.pogocache.url import Target, parse
+from nexq.backends.pogocache.waiting import Waiter
 from nexq.errors import BackendError, BackendUnavailable, OutcomeUnknown
 from nexq.scripts import Script
 from nexq.tasks import end
@@ -27,7 +30,10 @@ def _script(name: str, body: str) -> Script:
 #: Taking an element changes the state, so it goes through the log as everything else.
 TAKE = _script(
     "pogocache_take",
-    "for i = 1, #KEYS do\nlocal element = redis.call('LPOP', KEYS[i])\nif element then return {KEYS[i], element} end\nend\n",
+    "for i = 1, #KEYS do\n"
+    "local element = redis.call('LPOP', KEYS[i])\n"
+    "if element then return {KEYS[i], element} end\n"
+    "end\n",
 )
 GIVE_BACK = _script("pogocache_give_back", "redis.call('LPUSH', KEYS[1], ARGV[1])\nreturn 'OK'\n")
 

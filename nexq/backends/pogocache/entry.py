@@ -27,6 +27,16 @@ _HEAD = struct.Struct(">4sBIQQ8sQ32sI")
 _U32 = struct.Struct(">I")
 
 
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What names the state after an entry."""
+
+    position: int
+    hash: bytes
+    time_us: int
+    digest: int
+
+
 class BadEntry(ValueError):
     """The bytes are no entry: damaged, or not nexq's."""
 

@@ -124,7 +124,7 @@ class Journal:
 
     def begin(self, epoch: Epoch, machine: Machine) -> None:
         """Write it anew: an epoch, and the state as it is."""
-        parts = list(parts_of(*machine.freeze()))
+        parts = list(parts_of(machine.freeze()))
         state = Manifest(
             epoch.epoch,
             machine.position,
@@ -149,7 +149,7 @@ class Journal:
             file.write(_HEAD.pack(len(piece), zlib.crc32(piece)) + piece)
         file.flush()
         os.fsync(file.fileno())
-        os.replace(fresh, self.path)
+        fresh.replace(self.path)
         _sync_folder(self.path.parent)
         if self._file is not None:
             self._file.close()

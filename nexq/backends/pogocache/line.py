@@ -13,21 +13,19 @@ import logging
 import secrets
 import time
 from collections import deque
-from collections.abc import Sequence
 
+from nexq.backends.pogocache.calls import Batch, Call
 from nexq.backends.pogocache.end import Unsound, catch_up, look, propose, sync
-from nexq.backends.pogocache.entry import Row, open_entry, seal
+from nexq.backends.pogocache.entry import open_entry, seal
 from nexq.backends.pogocache.join import Tail, join
-from nexq.backends.pogocache.machine import Answer, Failed, run_row, script_row
-from nexq.backends.pogocache.replica import Replica, Tip, Waiter
+from nexq.backends.pogocache.replica import Replica
 from nexq.backends.pogocache.tend import tend
+from nexq.backends.pogocache.waiting import Waiter
 from nexq.backends.pogocache.wire import Link, open_link
 from nexq.backends.wire import WireLost
 from nexq.backoff import Backoff
-from nexq.engine import Reply
 from nexq.engine.rows import pack_rows
-from nexq.errors import BackendError, BackendUnavailable, LogError, OutcomeUnknown, ScriptFailed
-from nexq.scripts import Script
+from nexq.errors import BackendError, BackendUnavailable, LogError, ScriptFailed
 from nexq.tasks import end
 
 log = logging.getLogger("nexq.backend")
@@ -39,47 +37,6 @@ MOST_BYTES = 1 << 20
 TROUBLE_S = 1.0
 #: A lost server is looked for this long, also when nothing is wanted of it.
 RETURN_S = 60.0
-
-
-class Call:
-    """A script's run, as it is wanted. `guard`: with nothing at any of these keys the call is answered with nil."""
-
-    __slots__ = ("args", "future", "guard", "keys", "script", "sent")
-
-    def __init__(self, script: Script, keys: list[bytes], args: list[bytes], guard: Sequence[bytes] = ()) -> None:
-        self.script = script
-        self.keys = keys
-        self.args = args
-        self.guard = guard
-        #: Whether it may be in the log.
-        self.sent = False
-        self.future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-
-    def answer(self, answer: Answer) -> None:
-        """Resolve the future."""
-        if self.future.done():
-            return
-        if isinstance(answer, Failed):
-            self.future.set_exception(ScriptFailed(answer))
-        else:
-            self.future.set_result(answer)
-
-    def fail(self, error: Exception) -> None:
-        """Resolve the future."""
-        if not self.future.done():
-            self.future.set_exception(error)
-
-
-class _Batch:
-    """The calls of one entry, and its bytes for the place where it was tried last."""
-
-    def __init__(self, number: int, calls: list[Call]) -> None:
-        self.number = number
-        self.calls = calls
-        self.raw = b""
-        self.place: tuple[str, bytes] | None = None
-        #: Whether the log was seen to be whole after the entry was.
-        self.sound = False
 
 
 class Line:
@@ -95,7 +52,7 @@ class Line:
         self._linking = asyncio.Lock()
         self._calls: deque[Call] = deque()
         self._reads: deque[Call] = deque()
-        self._batch: _Batch | None = None
+        self._batch: Batch | None = None
         self._worker: asyncio.Task[None] | None = None
         self._looker: asyncio.Task[None] | None = None
         self._returner: asyncio.Task[None] | None = None
@@ -292,7 +249,7 @@ class Line:
             log.info("%s: %s", self.replica.target.shown, error)
             await self._rejoin(link)
 
-    def _gather(self) -> _Batch | None:
+    def _gather(self) -> Batch | None:
         """The next entry's calls."""
         calls: list[Call] = []
         size = 0
@@ -305,7 +262,7 @@ class Line:
         if not calls:
             return None
         self._number += 1
-        return _Batch(self._number, calls)
+        return Batch(self._number, calls)
 
     async def _settle(self, link: Link, replica: Replica) -> None:
         """Bring the batch into the log and answer its calls. Raises Unsound, WireLost, LogError."""
@@ -319,10 +276,10 @@ class Line:
                 if replica.journal is not None:
                     await asyncio.to_thread(replica.journal.sync)
                 self._batch = None
-                self._answer(batch, answers)
+                batch.answer(answers)
                 return
             tip = replica.tip()
-            self._place(batch, tip)
+            batch.place(self.replica, self._writer, tip)
             if not batch.calls:
                 self._batch = None
                 return
@@ -332,43 +289,6 @@ class Line:
                 batch.sound = True
             else:
                 await catch_up(link, replica)
-
-    def _place(self, batch: _Batch, tip: Tip) -> None:
-        """Make the entry's bytes for the place after the tip, unless they are made already."""
-        place = (tip.epoch.id, tip.hash)
-        if batch.place == place:
-            return
-        # It is not in the log: what has become pointless is left out.
-        for call in [c for c in batch.calls if c.guard and not self.replica.any_there(c.guard)]:
-            call.answer(None)
-            batch.calls.remove(call)
-        rows: list[Row] = []
-        fresh: set[str] = set()
-        for call in batch.calls:
-            if call.script.sha not in fresh and not self.replica.knows(call.script):
-                fresh.add(call.script.sha)
-                rows.append(script_row(call.script))
-            rows.append(run_row(call.script, call.keys, call.args))
-            call.sent = True
-        batch.place = place
-        batch.raw = seal(
-            tip.epoch.epoch,
-            tip.position + 1,
-            self.replica.time_us(),
-            self._writer,
-            batch.number,
-            tip.hash,
-            tip.digest,
-            pack_rows(rows),
-        )
-
-    def _answer(self, batch: _Batch, answers: list[Answer] | None) -> None:
-        if answers is None or len(answers) != len(batch.calls):
-            for call in batch.calls:
-                call.fail(OutcomeUnknown(call.script.name, [], "it was done, but its answer is gone"))
-            return
-        for call, answer in zip(batch.calls, answers, strict=True):
-            call.answer(answer)
 
     def _read(self, call: Call) -> None:
         if call.future.done():

@@ -14,9 +14,10 @@ from typing import Any, TypeAlias
 
 import hiredis
 
-from nexq.backends.pogocache.entry import NO_HASH, Entry, Row
+from nexq.backends.pogocache.entry import NO_HASH, Entry, Moment
 from nexq.engine import Engine, Reply
 from nexq.engine.image import Frozen, rows_of
+from nexq.engine.rows import Row
 from nexq.errors import ScriptFailed
 from nexq.scripts import Script
 
@@ -36,6 +37,8 @@ class Failed(str):
     __slots__ = ()
 
 
+#: A frozen state: rows of its own, and the engine's keys.
+State: TypeAlias = tuple[list[Row], list[Frozen]]
 Answer: TypeAlias = "Reply | Failed"
 
 
@@ -130,7 +133,11 @@ class Machine:
 
     # -- The whole state as rows
 
-    def freeze(self) -> tuple[list[Row], list[Frozen]]:
+    def moment(self) -> Moment:
+        """What names the state."""
+        return Moment(self.position, self.hash, self.time_us, self.digest)
+
+    def freeze(self) -> State:
         """The state at this moment: rows of its own, and the engine's (see rows_of_state)."""
         own: list[Row] = [[b"s", s.name.encode(), s.text.encode()] for s in self.scripts.values()]
         for id, writer in self.writers.items():
@@ -158,8 +165,9 @@ class Machine:
                 raise ValueError(f"an image has an unknown row {kind!r}")
 
 
-def rows_of_state(own: list[Row], frozen: list[Frozen]) -> Iterator[Row]:
+def rows_of_state(state: State) -> Iterator[Row]:
     """The rows of a frozen state."""
+    own, frozen = state
     yield from own
     for value in frozen:
         for row in rows_of(value):

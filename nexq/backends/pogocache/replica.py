@@ -6,21 +6,20 @@ pick up, and those who wait for a list are woken.
 
 from __future__ import annotations
 
-import asyncio
-import os
 import threading
 import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from nexq.backends.pogocache.chain import Epoch, Keys, Manifest
 from nexq.backends.pogocache.clock import SharedClock
-from nexq.backends.pogocache.entry import BadEntry, NewerEntry, hash_of, open_entry
+from nexq.backends.pogocache.entry import BadEntry, Moment, NewerEntry, hash_of, open_entry
 from nexq.backends.pogocache.journal import Journal
-from nexq.backends.pogocache.machine import Answer, Machine
+from nexq.backends.pogocache.machine import Answer, Machine, State
 from nexq.backends.pogocache.url import Target
+from nexq.backends.pogocache.waiting import Waiter, Waiting
 from nexq.engine import Reply
 from nexq.errors import LogDamagedError, LogError, LogLostError, LogTooNewError, ReplicaDiverged
 from nexq.scripts import Script
@@ -44,32 +43,6 @@ class Tip:
     hash: bytes
     digest: int
     raw: bytes
-
-
-class Waiter:
-    """One call of `wait`. `woken` is resolved when one of its lists got an element."""
-
-    __slots__ = ("_loop", "keys", "woken")
-
-    def __init__(self, keys: Sequence[bytes]) -> None:
-        self.keys = keys
-        self._loop = asyncio.get_running_loop()
-        self.woken: asyncio.Future[None] = self._loop.create_future()
-
-    def wake(self, error: Exception | None = None) -> None:
-        """Resolve the future, from any thread."""
-        try:
-            self._loop.call_soon_threadsafe(self._resolve, error)
-        except RuntimeError:
-            pass  # its loop is closed: nobody waits any more
-
-    def _resolve(self, error: Exception | None) -> None:
-        if self.woken.done():
-            return
-        if error is None:
-            self.woken.set_result(None)
-        else:
-            self.woken.set_exception(error)
 
 
 class Replica:
@@ -106,7 +79,7 @@ class Replica:
         self._last = b""
         self._recent: deque[tuple[int, bytes]] = deque()
         self._recent_bytes = 0
-        self._waiters: dict[bytes, list[Waiter]] = {}
+        self._waiting = Waiting()
         if target.options.journal:
             self.journal = Journal.open(target.options.journal, target.log)
             self._take_journal(self.journal)
@@ -202,8 +175,7 @@ class Replica:
         if self.journal is not None:
             self.journal.append(raw)
         for key in pushed:
-            for waiter in self._waiters.get(key, ()):
-                waiter.wake()
+            self._waiting.wake(key)
 
     def _remember(self, position: int, raw: bytes) -> None:
         self._recent.append((position, raw))
@@ -229,9 +201,7 @@ class Replica:
             self._recent.clear()
             self._recent_bytes = 0
             self._begin(epoch, snapshot)
-            for waiters in self._waiters.values():
-                for waiter in waiters:
-                    waiter.wake()
+            self._waiting.wake_all()
             return True
 
     def begin(self, epoch: Epoch) -> bool:
@@ -271,20 +241,14 @@ class Replica:
     def enlist(self, waiter: Waiter) -> None:
         """Have a waiter woken when one of its lists gets an element; at once if one has some."""
         with self.lock:
-            for key in waiter.keys:
-                self._waiters.setdefault(key, []).append(waiter)
+            self._waiting.add(waiter)
             if self.any_there(waiter.keys):
                 waiter.wake()
 
     def withdraw(self, waiter: Waiter) -> None:
         """Forget a waiter."""
         with self.lock:
-            for key in waiter.keys:
-                waiting = self._waiters.get(key)
-                if waiting and waiter in waiting:
-                    waiting.remove(waiter)
-                    if not waiting:
-                        del self._waiters[key]
+            self._waiting.remove(waiter)
 
     def any_there(self, keys: Sequence[bytes]) -> bool:
         """Whether anything stands at one of the keys."""
@@ -310,13 +274,10 @@ class Replica:
         """The log was just seen to be whole."""
         self.well_ms, self.well_mono = time.time() * 1000, time.monotonic()
 
-    def freeze(self) -> tuple[Machine, Any]:
-        """A copy of what names the moment, and the frozen state."""
+    def freeze(self) -> tuple[Moment, State]:
+        """What names the state as it is now, and a copy of it."""
         with self.lock:
-            m = self.machine
-            moment = Machine.__new__(Machine)
-            moment.position, moment.hash, moment.time_us, moment.digest = m.position, m.hash, m.time_us, m.digest
-            return moment, m.freeze()
+            return self.machine.moment(), self.machine.freeze()
 
 
 ADVICE = (
@@ -324,49 +285,3 @@ ADVICE = (
     "server while processes of nexq still run: they bring the log back. Where none is left that knows more, "
     "?lost=accept in the URL goes on with what the server has."
 )
-
-_shared: dict[tuple[Any, ...], tuple[Replica, int]] = {}
-_shared_lock = threading.Lock()
-
-
-def shared(target: Target) -> Replica:
-    """This process's replica of a log, to be given back with `give_back`."""
-    with _shared_lock:
-        key = _key(target)
-        replica, users = _shared.get(key) or (Replica(target), 0)
-        _shared[key] = replica, users + 1
-        return replica
-
-
-def give_back(target: Target, replica: Replica) -> None:
-    """One user less; the last one closes it."""
-    with _shared_lock:
-        key = _key(target)
-        known = _shared.get(key)
-        if known is None or known[0] is not replica:
-            close(replica)
-        elif known[1] == 1:
-            del _shared[key]
-            close(replica)
-        else:
-            _shared[key] = replica, known[1] - 1
-
-
-def close(replica: Replica) -> None:
-    """Close what a replica holds open."""
-    if replica.journal is not None:
-        replica.journal.close()
-
-
-def _key(target: Target) -> tuple[Any, ...]:
-    return target.host, target.port, target.socket, target.tls, target.log, target.options
-
-
-def _forget_all() -> None:
-    # A child of fork has a copy of every lock, as it was; it makes replicas of its own.
-    global _shared_lock
-    _shared.clear()
-    _shared_lock = threading.Lock()
-
-
-os.register_at_fork(after_in_child=_forget_all)

@@ -9,13 +9,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 from nexq.backends.pogocache.chain import BadRecord, Epoch, Keys, Manifest, NewerRecord
-from nexq.backends.pogocache.entry import Row
-from nexq.backends.pogocache.machine import Machine, rows_of_state
+from nexq.backends.pogocache.entry import Moment
+from nexq.backends.pogocache.machine import Machine, State, rows_of_state
 from nexq.backends.pogocache.wire import Link
-from nexq.engine.rows import pack_rows, unpack_rows
+from nexq.engine.rows import Row, pack_rows, unpack_rows
 
 #: About how many bytes a part has.
 PART_BYTES = 256 << 10
@@ -28,11 +27,11 @@ class SnapshotGone(Exception):
     """A snapshot is not whole: it was replaced by a newer one meanwhile, or lost."""
 
 
-def parts_of(own: list[Row], frozen: Any) -> Iterator[bytes]:
+def parts_of(state: State) -> Iterator[bytes]:
     """The parts of a frozen state."""
     rows: list[Row] = []
     size = 0
-    for row in rows_of_state(own, frozen):
+    for row in rows_of_state(state):
         rows.append(row)
         size += sum(map(len, row))
         if size >= PART_BYTES:
@@ -48,14 +47,12 @@ def rows_in(parts: Sequence[bytes]) -> Iterator[Row]:
         yield from unpack_rows(part)
 
 
-async def write_parts(
-    link: Link, keys: Keys, epoch: int, moment: Machine, state: tuple[list[Row], Any]
-) -> tuple[Manifest, list[str]]:
+async def write_parts(link: Link, keys: Keys, epoch: int, moment: Moment, state: State) -> tuple[Manifest, list[str]]:
     """Write the parts of a state. Returns its manifest, which is not written yet, and the parts' keys."""
     shas: list[str] = []
     names: list[str] = []
     size = 0
-    for place, part in enumerate(parts_of(*state)):
+    for place, part in enumerate(parts_of(state)):
         sha = hashlib.sha256(part).hexdigest()
         names.append(keys.part(epoch, moment.position, place, sha))
         # The name holds the content's hash: what stands there already is the same.

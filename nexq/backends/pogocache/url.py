@@ -121,9 +121,9 @@ def _options(query: str) -> Options:
     for key, text in parse_qsl(query, keep_blank_values=True):
         if key not in fields:
             raise ConfigError(f"The URL has an unknown option {key!r}. Known: {', '.join(fields)}.")
-        kind = fields[key].default.__class__
+        default = getattr(Options, key)
         try:
-            given[key] = kind(text)
+            given[key] = text if isinstance(default, str) else type(default)(text)
         except ValueError:
             raise ConfigError(f"The URL's option {key} is {text!r}: expected a number.") from None
     options = Options(**given)  # type: ignore[arg-type]
