@@ -25,8 +25,15 @@ class SharedClock:
         self._most_ms = float("inf")
         self._heard_mono = time.monotonic()
 
-    def hear(self, sent_mono: float, got_mono: float, ttl_ms: int) -> None:
-        """Note a reading of the key's time to live that was asked for and came at these times."""
+    @property
+    def heard(self) -> bool:
+        """Whether the time is known."""
+        return self._least_ms > float("-inf")
+
+    def hear(self, epoch: Epoch, sent_mono: float, got_mono: float, ttl_ms: int) -> None:
+        """Note a reading of an epoch's key: its time to live, asked for and answered at these times."""
+        if epoch.id != self._epoch.id or ttl_ms <= 0:
+            return
         # What is left is told without its fraction: the true time is up to 1 ms earlier.
         shown_ms = self._epoch.clock_unix_ms + (self._epoch.clock_ttl_ms - ttl_ms)
         least, most = shown_ms - 1 - got_mono * 1000, shown_ms - sent_mono * 1000
@@ -39,6 +46,8 @@ class SharedClock:
             self._least_ms, self._most_ms = least, most
 
     def now_us(self) -> int:
-        """The server's time."""
+        """The server's time; 0 where none was heard yet."""
+        if not self.heard:
+            return 0
         offset_ms = (self._least_ms + self._most_ms) / 2
         return int((time.monotonic() * 1000 + offset_ms) * 1000)

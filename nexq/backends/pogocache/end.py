@@ -104,8 +104,8 @@ async def _ask(link: Link, replica: Replica, tip: Tip, *commands: Command) -> li
     *replies, records, ttl_ms = await link.ask(
         *commands, ("MGET", keys.epoch(epoch), keys.seal(epoch)), ("PTTL", tip.epoch.clock_key)
     )
-    if ttl_ms > 0 and replica.clock is not None:
-        replica.clock.hear(sent_mono, time.monotonic(), ttl_ms)
+    if replica.clock is not None:
+        replica.clock.hear(tip.epoch, sent_mono, time.monotonic(), ttl_ms)
     replica.looked()
     return [*replies, *records, ttl_ms]
 

@@ -7,6 +7,7 @@ before (a bid), so that the longest is brought back.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -139,30 +140,35 @@ class Epochs:
 
     # -- Bids
 
-    async def bid(self, epoch: int, position: int) -> int:
-        """Tell how much this process holds. Returns the place of the bid."""
-        about = orjson.dumps([epoch, position])
+    async def bid(self, epoch: int, position: int, writers: Iterable[bytes]) -> int:
+        """Tell how much this process holds, and under which names it writes. Returns the place of the bid."""
+        about = orjson.dumps([epoch, position, [writer.hex() for writer in writers]])
         for place in range(BIDS):
             [won] = await self._link.ask(("SET", self._keys.bid(place), about, "NX"))
             if won is not None:
                 return place
         return 0
 
-    async def best_bid(self) -> int:
-        """The place of the bid that holds most; of equal ones the first."""
+    async def bids(self) -> tuple[int, set[bytes]]:
+        """(the place of the bid that holds most, of equal ones the first; all who have told)."""
         [raws] = await self._link.ask(("MGET", *map(self._keys.bid, range(BIDS))))
-        bids = [(*_read_bid(raw), -place) for place, raw in enumerate(raws) if raw is not None]
-        return -max(bids, default=(0, 0, 0))[2]
+        most, writers = (-1, -1, 0), set[bytes]()
+        for place, raw in enumerate(raws):
+            if raw is not None:
+                epoch, position, names = _read_bid(raw)
+                most = max(most, (epoch, position, -place))
+                writers |= names
+        return -most[2], writers
 
     async def forget_bids(self) -> None:
         """The log is back."""
         await self._link.ask(("DEL", *map(self._keys.bid, range(BIDS))))
 
 
-def _read_bid(raw: bytes) -> tuple[int, int]:
-    """(epoch, position) of a bid; lower than any for what is none."""
+def _read_bid(raw: bytes) -> tuple[int, int, set[bytes]]:
+    """(epoch, position, writers) of a bid; lower than any for what is none."""
     try:
-        epoch, position = orjson.loads(raw)
-        return int(epoch), int(position)
+        epoch, position, names = orjson.loads(raw)
+        return int(epoch), int(position), set(map(bytes.fromhex, names))
     except (ValueError, TypeError):
-        return -1, -1
+        return -1, -1, set()

@@ -34,16 +34,14 @@ TRIES = 60
 BIDS_S = 0.4
 #: How much older than this process's last good word from the server another server must be to be known as another.
 OTHER_S = 3.0
-#: Entries to write again in the new epoch: this process knows of them, who began it did not.
-Tail = list[bytes]
 
 
-async def join(link: Link, replica: Replica) -> Tail:
-    """Bring the replica to the end of the log on this server. Returns entries that must be written again.
+async def join(link: Link, replica: Replica) -> None:
+    """Bring the replica to the end of the log on this server. What it lacks then stands in `replica.tail`.
 
     Raises LogError where that cannot be without losing something, WireLost, BackendUnavailable.
     """
-    return await _Join(link, replica).run()
+    await _Join(link, replica).run()
 
 
 class _Join:
@@ -53,11 +51,11 @@ class _Join:
         self._keys = replica.keys
         self._epochs = Epochs(link, replica.keys)
         self._patient_until = time.monotonic() + GRACE_S
-        self._tail: Tail = []
+        self._tail: list[bytes] | None = None
         self._bid_mono: float | None = None
         self._bid = 0
 
-    async def run(self) -> Tail:
+    async def run(self) -> None:
         """Go on until the replica is in the server's epoch."""
         while True:
             record = await self._newest()
@@ -71,7 +69,7 @@ class _Join:
             else:
                 done = await self._bring_back(mine, record)
             if done and await self._is_sound():
-                return self._tail
+                return
 
     async def _is_sound(self) -> bool:
         """Look once more at the end, which also tells the time."""
@@ -87,7 +85,7 @@ class _Join:
 
     async def _begin_log(self) -> bool:
         """There is no log. A server that has just started may be about to get one back."""
-        if self._link.uptime_s < GRACE_S and self._waits():
+        if self._link.uptime_s < GRACE_S and await self._may_come_back():
             await asyncio.sleep(LOOK_S)
             return False
         return await self._begin(1, None, [])
@@ -97,7 +95,7 @@ class _Join:
         seal = await self._epochs.seal_of(record.epoch)
         if goes_on and seal is None:
             return await self._load(record)
-        if self._waits():
+        if await self._may_come_back():
             await asyncio.sleep(LOOK_S)
             return False
         if goes_on and not self._accepts_loss:
@@ -123,7 +121,7 @@ class _Join:
                 if (manifest.position if manifest else 0) <= above:
                     return SnapshotGone("there is no newer snapshot")
                 machine = await snapshot.read(self._link, self._keys, manifest) if manifest else Machine()
-                self._replica.install(record, machine, manifest)
+                self._replica.install(record, machine, manifest, self._tail)
                 await catch_up(self._link, self._replica)
                 return None
             except (SnapshotGone, Unsound) as error:
@@ -253,10 +251,13 @@ class _Join:
         now = time.monotonic()
         if self._bid_mono is None:
             self._bid_mono = now
-            self._bid = await self._epochs.bid(mine.epoch, self._tip.position)
+            self._bid = await self._epochs.bid(mine.epoch, self._tip.position, self._replica.own)
         if now < self._bid_mono + BIDS_S:
             return False
-        return await self._epochs.best_bid() == self._bid or now > self._bid_mono + 4 * BIDS_S
+        best, told = await self._epochs.bids()
+        if best == self._bid:
+            return self._replica.recent_writers() <= told or now > self._bid_mono + GRACE_S
+        return now > self._bid_mono + 2 * GRACE_S
 
     def _check_restarted(self) -> None:
         """Another process answers: the server was restarted, or it is another server behind the same address."""
@@ -294,7 +295,7 @@ class _Join:
                 )
             self._tail = tail
         if not record.server.same(self._link.server):
-            if self._waits():
+            if await self._may_come_back():
                 await asyncio.sleep(LOOK_S)
                 return False
             return await self._salvage(record)
@@ -322,7 +323,7 @@ class _Join:
         if epoch is None:
             return False
         if machine is not None:
-            self._replica.install(epoch, machine, epoch.base)
+            self._replica.install(epoch, machine, epoch.base, self._tail)
         elif not self._replica.begin(epoch):
             await self._load(epoch)
         if lineage:
@@ -365,6 +366,13 @@ class _Join:
 
     def _waits(self) -> bool:
         return time.monotonic() < self._patient_until
+
+    async def _may_come_back(self) -> bool:
+        """Whether others may still bring the log back: in the first seconds, and longer where they are about to."""
+        if self._waits():
+            return True
+        _, told = await self._epochs.bids()
+        return bool(told) and time.monotonic() < self._patient_until + 2 * GRACE_S
 
     async def _stopped(self, mine: Epoch, kind: type[LogError], why: str) -> LogError:
         await self._epochs.seal(mine.epoch, why, self._tip.position)

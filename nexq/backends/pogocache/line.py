@@ -17,7 +17,7 @@ from collections import deque
 from nexq.backends.pogocache.calls import Batch, Call
 from nexq.backends.pogocache.end import Unsound, catch_up, look, propose, sync
 from nexq.backends.pogocache.entry import open_entry, seal
-from nexq.backends.pogocache.join import Tail, join
+from nexq.backends.pogocache.join import join
 from nexq.backends.pogocache.replica import Replica
 from nexq.backends.pogocache.tend import tend
 from nexq.backends.pogocache.waiting import Waiter
@@ -47,6 +47,7 @@ class Line:
         self.trouble: Exception | None = None
         self._timeout_s = timeout_s
         self._writer = secrets.token_bytes(8)
+        replica.own.add(self._writer)
         self._number = 0
         self._link: Link | None = None
         self._linking = asyncio.Lock()
@@ -137,12 +138,14 @@ class Line:
             if self._closed:
                 link.close()
                 raise self._gone()
-            self._link = link
             link.on_lost = self._on_lost
         try:
             await self._join(link)
         except WireLost as error:
             raise BackendUnavailable(f"{self.replica.target.shown}: the connection was lost: {error}.") from None
+        finally:
+            # Not before: nobody may write by it while it is not known which server's process answers.
+            self._link = None if link.lost else link
         return link
 
     def _on_lost(self) -> None:
@@ -151,7 +154,8 @@ class Line:
             self._returner = asyncio.create_task(self._come_back(), name="nexq-pogocache-returns")
 
     async def _come_back(self) -> None:
-        backoff = Backoff(cap_s=0.5)
+        # Quickly: those who bring the log back wait for each other, not for long.
+        backoff = Backoff(cap_s=0.1)
         until = time.monotonic() + RETURN_S
         while not self._closed and time.monotonic() < until:
             try:
@@ -165,34 +169,41 @@ class Line:
     async def _join(self, link: Link) -> None:
         """Join the log; what is wrong with it is remembered for all."""
         try:
-            await self._carry(link, await join(link, self.replica))
+            await join(link, self.replica)
+            await self._carry(link)
             self.replica.trouble = None
         except BaseException as error:
-            if self._link is link and not isinstance(error, LogError):
-                link.close("it could not join")
             if isinstance(error, LogError):
                 self.replica.trouble, self.replica.trouble_mono = error, time.monotonic()
+            else:
+                link.close("it could not join")
             raise
 
-    async def _carry(self, link: Link, tail: Tail) -> None:
-        """Write entries again that the new epoch lacks, under their writers' names, so that none is there twice."""
-        for old in map(open_entry, tail):
-            while not self.replica.outcome(old.writer, old.number)[0]:
-                tip = self.replica.tip()
-                raw = seal(
-                    tip.epoch.epoch,
-                    tip.position + 1,
-                    max(old.time_us, self.replica.machine.time_us),
-                    old.writer,
-                    old.number,
-                    tip.hash,
-                    tip.digest,
-                    pack_rows(old.rows or []),
-                )
-                if await propose(link, self.replica, tip, raw):
-                    self.replica.apply(raw)
-                else:
-                    await catch_up(link, self.replica)
+    async def _carry(self, link: Link) -> None:
+        """Write entries again that the new epoch lacks, under their writers' names, so that none is there twice.
+
+        Nothing else is written before: a writer's later entry would make its earlier ones look done.
+        """
+        while tail := self.replica.tail:
+            old = open_entry(tail[0])
+            if self.replica.outcome(old.writer, old.number)[0]:
+                self.replica.carried(tail[0])
+                continue
+            tip = self.replica.tip()
+            raw = seal(
+                tip.epoch.epoch,
+                tip.position + 1,
+                max(old.time_us, self.replica.machine.time_us),
+                old.writer,
+                old.number,
+                tip.hash,
+                tip.digest,
+                pack_rows(old.rows or []),
+            )
+            if await propose(link, self.replica, tip, raw):
+                self.replica.apply(raw)
+            else:
+                await catch_up(link, self.replica)
 
     # -- The calls
 
@@ -269,6 +280,7 @@ class Line:
         batch = self._batch
         assert batch is not None
         while True:
+            await self._carry(link)
             known, answers = replica.outcome(self._writer, batch.number)
             if known:
                 if not batch.sound:
@@ -278,6 +290,8 @@ class Line:
                 self._batch = None
                 batch.answer(answers)
                 return
+            if replica.clock is None or not replica.clock.heard:
+                await sync(link, replica)
             tip = replica.tip()
             batch.place(self.replica, self._writer, tip)
             if not batch.calls:

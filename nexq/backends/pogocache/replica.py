@@ -26,6 +26,8 @@ from nexq.scripts import Script
 
 #: Bytes of entries that are remembered, to be offered again where another process went on without them.
 RECENT_BYTES = 4 << 20
+#: Who has not written for so long (of the log's time) is not waited for when the log is brought back.
+RECENT_US = 30_000_000
 #: What an operation weighs beside its bytes, where the cost of a replay is estimated.
 ROW_WEIGHT = 200
 #: An idle process looks when an eighth of the time since the last entry has passed again.
@@ -74,6 +76,10 @@ class Replica:
         #: The lines that look for new entries; the first leads, others stand in should its loop be blocked.
         self.lookers: list[object] = []
         self.measured_mono = 0.0
+        #: The names under which this process writes.
+        self.own: set[bytes] = set()
+        #: Acknowledged entries of the epoch before that must be written again before any other is.
+        self.tail: list[bytes] = []
         self._looked_mono = 0.0
         self._stirred_mono = time.monotonic()
         self._last = b""
@@ -111,6 +117,12 @@ class Replica:
             if known is None or known.number < number:
                 return False, None
             return True, known.answers if known.number == number else None
+
+    def recent_writers(self) -> set[bytes]:
+        """Who has written lately, this process left out."""
+        with self.lock:
+            since_us = self.machine.time_us - RECENT_US
+            return {id for id, w in self.machine.writers.items() if w.time_us >= since_us} - self.own
 
     def knows(self, script: Script) -> bool:
         """Whether the log has the script's text."""
@@ -190,8 +202,13 @@ class Replica:
         text = f"{self.target.shown}: the log at position {position:,} ({key}): {why}"
         raise kind(text, log=self.target.log, position=position, since_ms=self.well_ms)
 
-    def install(self, epoch: Epoch, machine: Machine, snapshot: Manifest | None) -> bool:
-        """Take over a state that was loaded from the server, unless the one here is as new."""
+    def install(
+        self, epoch: Epoch, machine: Machine, snapshot: Manifest | None, tail: Sequence[bytes] | None = None
+    ) -> bool:
+        """Take over a state that was loaded from the server, unless the one here is as new.
+
+        `tail`: what this process has seen acknowledged and the state lacks.
+        """
         with self.lock:
             mine = self.epoch
             if mine is not None and (mine.epoch, self.machine.position) >= (epoch.epoch, machine.position):
@@ -200,9 +217,17 @@ class Replica:
             self._last = b""
             self._recent.clear()
             self._recent_bytes = 0
+            if tail is not None:
+                self.tail = list(tail)
             self._begin(epoch, snapshot)
             self._waiting.wake_all()
             return True
+
+    def carried(self, raw: bytes) -> None:
+        """The tail's first entry is in the log."""
+        with self.lock:
+            if self.tail and self.tail[0] == raw:
+                del self.tail[0]
 
     def begin(self, epoch: Epoch) -> bool:
         """Go on in an epoch that begins with the state as it is here. False: it does not."""
