@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import hiredis
-from redis.asyncio.connection import Connection
+
+if TYPE_CHECKING:
+    from redis.asyncio.connection import Connection
 
 
 class WireLost(ConnectionError):

@@ -35,6 +35,8 @@ MOST_CALLS = 1000
 MOST_BYTES = 1 << 20
 #: A log in trouble is looked at again after this long.
 TROUBLE_S = 1.0
+#: Others who wrote within this time may have written again.
+RIVALS_S = 0.5
 #: A lost server is looked for this long, also when nothing is wanted of it.
 RETURN_S = 60.0
 
@@ -292,6 +294,9 @@ class Line:
                 return
             if replica.clock is None or not replica.clock.heard:
                 await sync(link, replica)
+            elif not batch.raw and time.monotonic() - replica.others_mono < RIVALS_S:
+                # Others write too: a look is cheaper than an entry that comes too late.
+                await look(link, replica)
             tip = replica.tip()
             batch.place(self.replica, self._writer, tip)
             if not batch.calls:

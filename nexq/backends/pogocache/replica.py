@@ -30,7 +30,7 @@ RECENT_BYTES = 4 << 20
 RECENT_US = 30_000_000
 #: What an operation weighs beside its bytes, where the cost of a replay is estimated.
 ROW_WEIGHT = 200
-#: An idle process looks when an eighth of the time since the last entry has passed again.
+#: A process looks when an eighth of the time has passed again since somebody began to wait, or was woken.
 EASE = 8.0
 #: A line stands in for the one that leads when that one has not looked for so many times its wait.
 STAND_IN = 3.0
@@ -80,6 +80,8 @@ class Replica:
         self.own: set[bytes] = set()
         #: Acknowledged entries of the epoch before that must be written again before any other is.
         self.tail: list[bytes] = []
+        #: When an entry of another process was applied last.
+        self.others_mono = 0.0
         self._looked_mono = 0.0
         self._stirred_mono = time.monotonic()
         self._last = b""
@@ -176,6 +178,8 @@ class Replica:
                     f"its writer had another state (digest {entry.digest:08x}, here {machine.digest:08x}) after the "
                     "same entries. Start this process anew; if it stays so, run `nexq doctor` and report it.",
                 )
+            if entry.writer not in self.own:
+                self.others_mono = time.monotonic()
             self._take(raw, len(entry.rows or ()), machine.apply(entry, hash_of(raw)))
             return True
 
@@ -183,11 +187,11 @@ class Replica:
         self._last = raw
         self._remember(self.machine.position, raw)
         self.weight += len(raw) + ROW_WEIGHT * rows
-        self._stirred_mono = time.monotonic()
         if self.journal is not None:
             self.journal.append(raw)
         for key in pushed:
-            self._waiting.wake(key)
+            if self._waiting.wake(key):
+                self._stirred_mono = time.monotonic()
 
     def _remember(self, position: int, raw: bytes) -> None:
         self._recent.append((position, raw))
@@ -267,6 +271,7 @@ class Replica:
         """Have a waiter woken when one of its lists gets an element; at once if one has some."""
         with self.lock:
             self._waiting.add(waiter)
+            self._stirred_mono = time.monotonic()
             if self.any_there(waiter.keys):
                 waiter.wake()
 

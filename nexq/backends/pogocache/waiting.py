@@ -52,10 +52,12 @@ class Waiting:
                 if not waiting:
                     del self._by_key[key]
 
-    def wake(self, key: bytes) -> None:
-        """The list at the key got an element."""
-        for waiter in self._by_key.get(key, ()):
+    def wake(self, key: bytes) -> bool:
+        """The list at the key got an element. Returns whether somebody waits for it."""
+        waiting = self._by_key.get(key, ())
+        for waiter in waiting:
             waiter.wake()
+        return bool(waiting)
 
     def wake_all(self) -> None:
         """The whole state changed."""
