@@ -18,10 +18,11 @@ from nexq.backends.pogocache.end import Unsound, catch_up, sync
 from nexq.backends.pogocache.entry import BadEntry, NewerEntry, hash_of, open_entry
 from nexq.backends.pogocache.epochs import Epochs
 from nexq.backends.pogocache.machine import Machine
-from nexq.backends.pogocache.replica import ADVICE, Replica, Tip
+from nexq.backends.pogocache.replica import Replica, Tip
 from nexq.backends.pogocache.snapshot import SnapshotGone
+from nexq.backends.pogocache.trouble import ADVICE, Trouble
 from nexq.backends.pogocache.wire import Link
-from nexq.errors import LogDamagedError, LogError, LogLostError, LogReplacedError, LogTooNewError
+from nexq.errors import LogDamagedError, LogError, LogLostError, LogReplacedError
 
 log = logging.getLogger("nexq.backend")
 
@@ -50,6 +51,7 @@ class _Join:
         self._replica = replica
         self._keys = replica.keys
         self._epochs = Epochs(link, replica.keys)
+        self._trouble = Trouble(replica)
         self._patient_until = time.monotonic() + GRACE_S
         self._tail: list[bytes] | None = None
         self._bid_mono: float | None = None
@@ -99,7 +101,7 @@ class _Join:
             await asyncio.sleep(LOOK_S)
             return False
         if goes_on and not self._accepts_loss:
-            raise self._lost(record, seal or {})
+            raise self._trouble.sealed(record, seal or {})
         return await self._salvage(record)
 
     async def _load(self, record: Epoch) -> bool:
@@ -110,7 +112,7 @@ class _Join:
         if await self._is_over(record):
             return False
         await self._epochs.seal(record.epoch, f"a snapshot or an entry is missing: {gone}", 0)
-        raise self._error(LogLostError, f"a part of it is missing on the server: {gone}. {ADVICE}", None)
+        raise self._trouble.error(LogLostError, f"a part of it is missing on the server: {gone}. {ADVICE}", None)
 
     async def _try_to_load(self, record: Epoch, above: int) -> Exception | None:
         """Take over a snapshot of a position above, and everything after it; None: done, else why not."""
@@ -129,7 +131,7 @@ class _Join:
                 gone = error
                 await asyncio.sleep(LOOK_S / 2)
             except NewerRecord as error:
-                raise self._too_new(str(error)) from None
+                raise self._trouble.too_new(str(error)) from None
         return gone
 
     async def _salvage(self, record: Epoch) -> bool:
@@ -141,17 +143,17 @@ class _Join:
         except SnapshotGone as error:
             if await self._is_over(record):
                 return False
-            raise self._error(
+            raise self._trouble.error(
                 LogLostError, f"after a restart of the server its snapshot is not whole: {error}. {ADVICE}", 0
             ) from None
         except NewerRecord as error:
-            raise self._too_new(str(error)) from None
+            raise self._trouble.too_new(str(error)) from None
         end = await self._replay(record, machine)
         orphans = await self._epochs.orphans(record.epoch, machine.position)
         if await self._is_over(record):
             return False
         if orphans and not self._accepts_loss:
-            raise self._error(
+            raise self._trouble.error(
                 LogLostError,
                 f"after a restart of the server the operation at this position is missing, while {orphans:,} later "
                 f"ones are there: the server was saved while others wrote. {ADVICE}",
@@ -175,7 +177,7 @@ class _Join:
                     entry = open_entry(raw)
                 except (BadEntry, NewerEntry) as error:
                     why = f"an entry cannot be read: {error}."
-                    raise self._error(LogDamagedError, why, machine.position + 1) from None
+                    raise self._trouble.error(LogDamagedError, why, machine.position + 1) from None
                 if entry.previous != machine.hash or entry.digest != machine.digest:
                     return machine.position
                 machine.apply(entry, hash_of(raw))
@@ -194,7 +196,7 @@ class _Join:
             if self._waits():
                 await asyncio.sleep(LOOK_S)
                 return False
-            raise self._lost(mine, seal)
+            raise self._trouble.sealed(mine, seal)
         tip = self._tip
         if tip.raw:
             [raw] = await self._link.ask(("GET", self._keys.entry(mine.epoch, tip.position)))
@@ -224,7 +226,7 @@ class _Join:
             raise await self._stopped(mine, LogReplacedError, f"epoch {record.epoch} of another log stands there")
         self._check_restarted()
         if record is not None and record.id not in {id for _, id, _ in mine.lineage}:
-            raise self._error(
+            raise self._trouble.error(
                 LogReplacedError,
                 f"after a restart of the server another log was begun there (epoch {record.epoch}), while this "
                 f"process holds epoch {mine.epoch} with {self._tip.position:,} operations. It does not write into "
@@ -264,7 +266,7 @@ class _Join:
         heard_mono = self._replica.well_mono
         started_mono = self._link.opened_mono - self._link.uptime_s
         if heard_mono is not None and started_mono < heard_mono - OTHER_S:
-            raise self._error(
+            raise self._trouble.error(
                 LogReplacedError,
                 "another server answers at this address: it was running while this process still heard from the one "
                 "that keeps the log. Nothing was written to it. Let the address lead to one server only.",
@@ -276,7 +278,7 @@ class _Join:
         ends = {id: end for _, id, end in record.lineage}
         end = ends.get(mine.id)
         if end is None:
-            raise self._error(
+            raise self._trouble.error(
                 LogReplacedError,
                 f"epoch {record.epoch} stands there, which did not come from epoch {mine.epoch} of this process.",
                 None,
@@ -287,7 +289,7 @@ class _Join:
             base = record.base
             forked = base is not None and base.position == end and hash is not None and base.hash != hash.hex()
             if hash is None or forked:
-                raise self._error(
+                raise self._trouble.error(
                     LogLostError,
                     f"epoch {record.epoch} goes on from position {end:,} without operations that this process has "
                     "seen acknowledged, and they are too many to be brought back. " + ADVICE,
@@ -304,7 +306,7 @@ class _Join:
             if self._waits():
                 await asyncio.sleep(LOOK_S)
                 return False
-            raise self._lost(record, seal)
+            raise self._trouble.sealed(record, seal)
         return await self._load(record)
 
     async def _read_tail(self) -> None:
@@ -335,9 +337,9 @@ class _Join:
         try:
             return await self._epochs.newest(mine.epoch if mine else 1)
         except NewerRecord as error:
-            raise self._too_new(str(error)) from None
+            raise self._trouble.too_new(str(error)) from None
         except BadRecord as error:
-            raise self._error(
+            raise self._trouble.error(
                 LogDamagedError,
                 f"a key {self._keys.log}:epoch:… holds something else than an epoch's record: {error}. Nothing was "
                 "overwritten. If another program uses this server, give nexq a name of its own "
@@ -375,28 +377,6 @@ class _Join:
         return bool(told) and time.monotonic() < self._patient_until + 2 * GRACE_S
 
     async def _stopped(self, mine: Epoch, kind: type[LogError], why: str) -> LogError:
+        """End the epoch: nobody may acknowledge anything in it any more."""
         await self._epochs.seal(mine.epoch, why, self._tip.position)
-        return self._error(kind, f"{why}. {ADVICE}", self._tip.position)
-
-    def _lost(self, record: Epoch, seal: dict[str, Any]) -> LogError:
-        at = seal.get("position") or None
-        since = seal.get("at_ms")
-        when = f" (found {time.strftime('%Y-%m-%d %H:%M:%S UTC', time.gmtime(since / 1000))})" if since else ""
-        return self._error(
-            LogLostError, f"its epoch {record.epoch} was sealed: {seal.get('why', 'no reason')}{when}. {ADVICE}", at
-        )
-
-    def _too_new(self, why: str) -> LogError:
-        return self._error(LogTooNewError, f"{why}. Upgrade nexq in this process's environment.", None)
-
-    def _error(self, kind: type[LogError], why: str, position: int | None) -> LogError:
-        well_ms = self._replica.well_ms
-        since = ""
-        if well_ms is not None:
-            since = f" All was well at {time.strftime('%Y-%m-%d %H:%M:%S UTC', time.gmtime(well_ms / 1000))}."
-        epoch = self._replica.epoch
-        where = f" at position {position:,}" if position else ""
-        if position and epoch is not None:
-            where += f" ({self._keys.entry(epoch.epoch, position)})"
-        text = f"{self._shown}: the log{where}: {why}{since}"
-        return kind(text, log=self._keys.log, position=position, since_ms=well_ms)
+        return self._trouble.error(kind, f"{why}. {ADVICE}", self._tip.position)

@@ -18,6 +18,7 @@ from nexq.backends.pogocache.clock import SharedClock
 from nexq.backends.pogocache.entry import BadEntry, Moment, NewerEntry, hash_of, open_entry
 from nexq.backends.pogocache.journal import Journal
 from nexq.backends.pogocache.machine import Answer, Machine, State
+from nexq.backends.pogocache.trouble import ADVICE, Trouble
 from nexq.backends.pogocache.url import Target
 from nexq.backends.pogocache.waiting import Waiter, Waiting
 from nexq.engine import Reply
@@ -200,11 +201,7 @@ class Replica:
             self._recent_bytes -= len(self._recent.popleft()[1])
 
     def _refuse(self, kind: type[LogError], why: str) -> NoReturn:
-        position = self.machine.position + 1
-        assert self.epoch is not None
-        key = self.keys.entry(self.epoch.epoch, position)
-        text = f"{self.target.shown}: the log at position {position:,} ({key}): {why}"
-        raise kind(text, log=self.target.log, position=position, since_ms=self.well_ms)
+        raise Trouble(self).error(kind, why, self.machine.position + 1)
 
     def install(
         self, epoch: Epoch, machine: Machine, snapshot: Manifest | None, tail: Sequence[bytes] | None = None
@@ -308,10 +305,3 @@ class Replica:
         """What names the state as it is now, and a copy of it."""
         with self.lock:
             return self.machine.moment(), self.machine.freeze()
-
-
-ADVICE = (
-    "What to do: run the server with --maxmemory unlimited, for nexq alone, and let nobody flush it; then restart the "
-    "server while processes of nexq still run: they bring the log back. Where none is left that knows more, "
-    "?lost=accept in the URL goes on with what the server has."
-)
