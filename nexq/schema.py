@@ -6,7 +6,7 @@ Schema by itself refuses.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import jsonschema_rs
@@ -40,7 +40,8 @@ class PayloadSchema:
         """Whether a payload fits. Raises InvalidPayload, with a JSON pointer for each misfit."""
         if not isinstance(payload, dict):
             payload = self._single(payload)
-        problems = [_problem(error) for error in self._validator.iter_errors(payload) if not self._is_read(error)]
+        errors = self._validator.iter_errors(payload)
+        problems = [problem for error in errors if not self._is_read(error) for problem in _problems(error)]
         if problems:
             listed = "; ".join(f"{p['pointer'] or 'payload'}: {p['message']}" for p in problems[:5])
             raise InvalidPayload(f"The payload does not fit {self._what}: {listed}.", problems)
@@ -82,8 +83,23 @@ def _reads(name: str, value: Any) -> bool:
     return True
 
 
-def _problem(error: jsonschema_rs.ValidationError) -> dict[str, str]:
-    return {"pointer": _pointer(error.instance_path), "message": error.message[:300]}
+def _problems(error: jsonschema_rs.ValidationError) -> Iterator[dict[str, str]]:
+    """The places that an error means, in the words of the handler's own check."""
+    path, kind = error.instance_path, error.kind
+    match kind.name:
+        case "required":
+            yield _problem([*path, getattr(kind, "property", "")], "Field required")
+        case "additionalProperties":
+            for name in getattr(kind, "unexpected", ()):
+                yield _problem([*path, name], "Extra inputs are not permitted")
+        case "falseSchema":
+            yield _problem(path, "Extra inputs are not permitted")
+        case _:
+            yield _problem(path, error.message[:300])
+
+
+def _problem(parts: Sequence[object], message: str) -> dict[str, str]:
+    return {"pointer": _pointer(parts), "message": message}
 
 
 def _pointer(parts: Iterable[object]) -> str:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from nexq.app.job import Job, read_plain
 from nexq.app.results import Results
@@ -17,10 +17,12 @@ from nexq.errors import BackendError, BackendUnavailable, JobNotFound
 from nexq.ids import new_id
 from nexq.job import JobRecord
 from nexq.registry import Registry
-from nexq.schema import PayloadSchema
 from nexq.states import JobState
 from nexq.store import Store
 from nexq.store.moves import Entry, Refused
+
+if TYPE_CHECKING:
+    from nexq.schema import PayloadSchema
 
 log = logging.getLogger("nexq")
 
@@ -109,6 +111,9 @@ class AppLink:
         """Whether a payload fits a handler that `published` told of. Raises InvalidPayload."""
         schema = self._schemas.get(type)
         if schema is None:
+            # Imported where it is needed: a worker, which has its handlers' code, starts faster.
+            from nexq.schema import PayloadSchema
+
             about = self._published[type].get("schema") or {}
             schema = self._schemas[type] = PayloadSchema(f"handler {type!r}", about)
         schema.check(payload)

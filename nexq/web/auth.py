@@ -73,6 +73,8 @@ class Guard:
         self.app = app
         self.auth = auth
         self.local_only = local_only
+        #: Whether it is known if callers must say who they are; until then nobody is let in.
+        self.known = True
         self.failures = Failures() if failures is None else failures
         self.sessions = Sessions()
         self.auditor = Auditor()
@@ -91,6 +93,8 @@ class Guard:
             if self.local_only:
                 _refuse_other_names(request)
             return ANYONE
+        if not self.known:
+            raise Problem(503, "starting", "Whether callers need a token is not known yet.", {"Retry-After": "1"})
         caller = await self.identify(request)
         if caller.session is not None and not safe:
             _refuse_forged(request, caller.session)

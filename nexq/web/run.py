@@ -114,7 +114,9 @@ async def make_guard(app: Nexq, host: str, auth: bool | None) -> Guard:
     loopback = _is_loopback(host)
     if auth is None and loopback:
         # Closed until it is known that there are no tokens.
-        return Guard(app, auth=True, local_only=True)
+        guard = Guard(app, auth=True, local_only=True)
+        guard.known = False
+        return guard
     if auth is None:
         if not await _has_tokens(app):
             raise ConfigError(OPEN_TO_ALL.format(host=host))
@@ -134,12 +136,18 @@ def _is_loopback(host: str) -> bool:
     return ipaddress.ip_address(host.partition("%")[0]).is_loopback
 
 
+async def look_for_tokens(app: Nexq, guard: Guard) -> None:
+    """Ask for tokens where there are any. Raises BackendError."""
+    guard.auth = await _has_tokens(app)
+    guard.known = True
+
+
 async def watch_tokens(app: Nexq, guard: Guard) -> None:
     """Ask for tokens from the moment there is one. A server that asked once goes on asking."""
     told = False
     while True:
         try:
-            guard.auth = await _has_tokens(app)
+            await look_for_tokens(app, guard)
             if guard.auth:
                 log.info("There are tokens: callers must present one.")
                 return
@@ -180,6 +188,9 @@ async def _serve(
 ) -> None:
     tidier = Tidier(app.link().store, how.keep)
     server = _server(app, guard, how, tidier.why_not_ready)
+    if not guard.known:
+        with contextlib.suppress(BackendError):
+            await look_for_tokens(app, guard)
     async with _duties(app, guard, how, tidier):
         with _signals(server, tidier):
             ready(guard)
@@ -201,6 +212,8 @@ async def serving(
         guard = await make_guard(web, str(listening.getsockname()[0]), how.auth)
         tidier = Tidier(await web.store(), how.keep)
         server = _server(web, guard, how, lambda: why_not_ready() or tidier.why_not_ready(), rules)
+        if not guard.known:
+            await look_for_tokens(web, guard)
         async with _duties(web, guard, how, tidier):
             task = asyncio.create_task(server.serve(sockets=[listening]), name="nexq-http")
             try:

@@ -178,8 +178,8 @@ def test_it_starts_before_its_store(tmp_path: Path) -> None:
     try:
         until_sync(lambda: process.answers("/livez"), 15.0, "/livez")
         assert process.answers("/readyz", 503)
-        # Whether there are tokens is not known yet, so nobody is let in.
-        assert process.client.get("/api/jobs").status_code == 401
+        # Whether there are tokens is not known yet, so nobody is let in; nor told that a token would help.
+        assert process.client.get("/api/jobs").status_code == 503
         server.start()
         until_sync(lambda: process.answers("/readyz"), 10.0, "/readyz")
         until_sync(lambda: process.answers("/api/jobs"), 10.0, "the server to be open")
