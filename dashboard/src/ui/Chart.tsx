@@ -95,8 +95,7 @@ function options(
         width: 1.6,
         points: { show: false },
         spanGaps: false,
-        value: (_: uPlot, value: number | null) =>
-          value === null || value === undefined ? "–" : show(value),
+        value: (_: uPlot, value: number | null) => (value === null || value === undefined ? "" : show(value)),
         ...(line.fill ? { fill: colour("accent-soft") } : {}),
       })),
     ],

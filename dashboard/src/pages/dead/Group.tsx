@@ -48,7 +48,7 @@ export function Group({ group, queue, onRevive, onDelete }: Props) {
             <Button size="small" icon="retry" onClick={onRevive}>
               {group.count === 1 ? "Revive it" : "Revive these"}
             </Button>
-            <Button size="small" look="danger" icon="trash" onClick={onDelete}>
+            <Button size="small" icon="trash" onClick={onDelete}>
               Delete
             </Button>
           </May>

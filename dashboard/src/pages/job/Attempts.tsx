@@ -3,6 +3,7 @@
 import type { Attempt, JobDetail } from "../../api/jobs";
 import { duration } from "../../lib/time";
 import { Clock, Copy } from "../../ui/bits";
+import { wordOf } from "./timeline";
 
 export function Attempts({ job }: { job: JobDetail }) {
   if (job.attempts.length === 0) return null;
@@ -33,7 +34,7 @@ function One({ attempt, open }: { attempt: Attempt; open: boolean }) {
     <details className="attempt" open={open}>
       <summary>
         <strong>{`Attempt ${attempt.attempt}`}</strong>
-        <span className="muted">{attempt.outcome}</span>
+        <span className="muted">{wordOf(attempt.outcome).toLowerCase()}</span>
         <span className="data attempt-error">
           {[type, message].filter(Boolean).join(": ") || "no error was given"}
         </span>

@@ -59,7 +59,7 @@ function Whole({ job }: { job: JobDetail }) {
           <JsonView title="Payload" value={payload} />
           {job.state === "completed" && <JsonView title="Result" value={result} />}
           <Log job={job} />
-          <CopyAs job={again} title="Submit the like" />
+          <CopyAs job={again} title="Submit one like it" />
         </div>
         <div className="stack-wide">
           <Facts job={job} />

@@ -45,7 +45,7 @@ export function Timeline({ job }: { job: JobDetail }) {
         ))}
         {open && (
           <li data-tone={job.state === "running" ? "accent" : "plain"} data-open="">
-            <span className="muted">{`${going} ${duration(Math.max(0, Math.round((now - last.at_ms) / 1000)))}`}</span>
+            <span className="step-head muted">{`${going} ${duration(Math.max(0, Math.round((now - last.at_ms) / 1000)))}`}</span>
           </li>
         )}
       </ol>

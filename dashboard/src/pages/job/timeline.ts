@@ -16,6 +16,11 @@ const WORDS: Record<string, string> = {
   cancelled: "Cancelled",
 };
 
+/** What an event, or how a run ended, is called. */
+export function wordOf(event: string): string {
+  return WORDS[event] ?? event;
+}
+
 export interface Step {
   event: TimelineEvent;
   word: string;
@@ -32,7 +37,7 @@ export function stepsOf(timeline: TimelineEvent[]): Step[] {
     const ran = before?.event === "started";
     return {
       event,
-      word: WORDS[event.event] ?? event.event,
+      word: wordOf(event.event),
       after_s: before ? (event.at_ms - before.at_ms) / 1000 : null,
       spent: ran ? "ran" : "waited",
       tone: toneOf(event.event),

@@ -47,13 +47,7 @@ export function BulkBar({ jobs, chosen, filter, more, onClear }: Props) {
       )}
       <span className="row push">
         {BUTTONS.filter(([each]) => moves.has(each)).map(([each, icon]) => (
-          <Button
-            key={each}
-            size="small"
-            icon={icon}
-            look={each === "delete" ? "danger" : "plain"}
-            onClick={() => setVerb(each)}
-          >
+          <Button key={each} size="small" icon={icon} onClick={() => setVerb(each)}>
             {DEEDS[each]}
           </Button>
         ))}

@@ -43,9 +43,7 @@ function Tab({
   return (
     <button type="button" className="tab" aria-pressed={chosen} onClick={onPick}>
       {name}
-      <span className="badge" data-tone={name === "dead" && n ? "red" : undefined}>
-        {n === undefined ? "…" : short(n)}
-      </span>
+      <span className="badge">{n === undefined ? "…" : short(n)}</span>
     </button>
   );
 }

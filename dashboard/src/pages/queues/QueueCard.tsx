@@ -46,7 +46,7 @@ export function QueueCard({ queue, onPause, onPurge }: Props) {
                 Pause
               </Button>
             )}
-            <Button size="small" look="danger" icon="trash" onClick={onPurge}>
+            <Button size="small" icon="trash" onClick={onPurge}>
               Purge
             </Button>
           </span>
@@ -63,7 +63,7 @@ export function QueueCard({ queue, onPause, onPurge }: Props) {
           {STATES.map((state) => (
             <div key={state}>
               <dt>{state}</dt>
-              <dd className={state === "dead" && queue.counts.dead > 0 ? "bad" : undefined}>
+              <dd>
                 {queue.counts[state] > 0 ? (
                   <Link to={`/jobs?queue=${encodeURIComponent(queue.name)}&state=${state}`}>
                     {count(queue.counts[state])}
