@@ -118,6 +118,8 @@ def routes() -> list[Any]:
 class Process:
     """`nexq server` as a process: `with Process(folder, url, "--auth") as server: …`."""
 
+    verb = "server"
+
     def __init__(self, folder: Path, url: str, *args: str, host: str = "127.0.0.1", env: dict[str, str] | None = None):
         self.folder = folder
         self.port = free_port()
@@ -145,7 +147,7 @@ class Process:
         """Start it, without waiting."""
         with self.log.open("wb") as log:
             self.popen = subprocess.Popen(
-                [sys.executable, "-m", "nexq", "server", *self.args, "--host", self.host, "--port", str(self.port)],
+                [sys.executable, "-m", "nexq", self.verb, *self.args, "--host", self.host, "--port", str(self.port)],
                 cwd=self.folder,
                 env=self.env,
                 stdin=subprocess.DEVNULL,

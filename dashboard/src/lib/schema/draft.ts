@@ -44,6 +44,12 @@ export function emptyDraft(given: Schema, root: Schema, depth = 0): Draft {
   }
 }
 
+/** The draft of a member that somebody adds: not the null that is meant when it is left out. */
+export function addedDraft(given: Schema, root: Schema): Draft {
+  const { default: usual, ...schema } = resolve(given, root);
+  return emptyDraft(usual === null ? schema : given, root);
+}
+
 function hasDefault(schema: Schema, root: Schema): boolean {
   const found = resolve(schema, root).default;
   return found !== undefined && found !== null;

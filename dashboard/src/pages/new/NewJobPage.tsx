@@ -38,12 +38,14 @@ function Form() {
   const from = params.get("from") ?? "";
   const replace = params.get("replace") === "1";
   const wanted = params.get("type") ?? "";
+  const client = useQueryClient();
   const handlers = useQuery({ queryKey: keys.handlers, queryFn: ({ signal }) => listHandlers(signal) });
   const queues = useQuery({ queryKey: keys.queues, queryFn: ({ signal }) => listQueues(signal) });
   const source = useQuery({
     queryKey: keys.job(from),
     queryFn: ({ signal }) => getJob(from, signal),
-    enabled: from !== "",
+    // Once is enough: the job may be gone by the time that its successor is made.
+    enabled: from !== "" && !client.getQueryData(keys.job(from)),
   });
   const [state, change] = useNewJob();
   const known = handlers.data?.handlers;

@@ -2,7 +2,7 @@
 
 import type { ReactNode } from "react";
 import { toText } from "../../../lib/exact";
-import { type Draft, emptyDraft } from "../../../lib/schema/draft";
+import { addedDraft, type Draft } from "../../../lib/schema/draft";
 import { escapePointer } from "../../../lib/schema/read";
 import { type Member, resolve, type Schema, type Shape, shapeOf } from "../../../lib/schema/schema";
 import { Button } from "../../../ui/Button";
@@ -61,7 +61,7 @@ export function ObjectField(props: Props) {
               size="small"
               icon="plus"
               title={hintOf(member.schema, root)}
-              onClick={() => set(member.name, emptyDraft(member.schema, root))}
+              onClick={() => set(member.name, addedDraft(member.schema, root))}
             >
               {member.name}
             </Button>
