@@ -65,7 +65,8 @@ class Follower:
     async def frames(self) -> AsyncIterator[bytes]:
         """SSE frames, for ever: events, heartbeats, and `gap` where events are gone."""
         quiet_since = time.monotonic()
-        yield OPENING
+        # A client whose connection breaks before the first event goes on from here.
+        yield b"%bid: %b\n\n" % (OPENING[:-1], self._position())
         while True:
             any_new = False
             try:
@@ -102,8 +103,10 @@ class Follower:
                 yield self._frame(event.what, {"queue": queue, "ids": ids, "at_ms": event.at_ms})
 
     def _frame(self, what: str, data: dict[str, object]) -> bytes:
-        position = ",".join(f"{queue}={number}" for queue, number in self._at.items())
-        return b"id: %b\nevent: %b\ndata: %b\n\n" % (position.encode(), what.encode(), orjson.dumps(data))
+        return b"id: %b\nevent: %b\ndata: %b\n\n" % (self._position(), what.encode(), orjson.dumps(data))
+
+    def _position(self) -> bytes:
+        return ",".join(f"{queue}={number}" for queue, number in self._at.items()).encode()
 
     async def _discover(self) -> None:
         """Follow queues that are new, from their first job."""

@@ -79,7 +79,7 @@ function options(
     font: "11px system-ui, sans-serif",
   };
   return {
-    padding: [12, 14, 0, 0],
+    padding: [12, 26, 0, 0],
     cursor: { points: { size: 6 }, drag: { x: false, y: false } },
     legend: { live: true, markers: { width: 0, fill: (_, i) => colour(lines[i - 1]?.tone ?? "ink-3") } },
     scales: { x: { time: true }, y: { range: (_, _min, max) => [0, max > 0 ? max * 1.08 : 1] } },

@@ -12,6 +12,7 @@ import { Chart, type ChartLine } from "../../ui/Chart";
 import { Segments } from "../../ui/Segments";
 
 const LOOK_EVERY_MS = 10_000;
+const LEAST_OPEN_S = 10;
 
 export function useSeries(range: Range, queue: string) {
   return useQuery({
@@ -83,9 +84,14 @@ function Four({ series }: { series: Series }) {
 }
 
 function linesOf(series: Series): Record<"flow" | "depth" | "late" | "run", ChartLine[]> {
-  // The last bucket is still filling: its rate would dip.
+  const last = series.at_ms.length - 1;
+  // The last bucket is still filling: what is in it so far counts for the time so far, once that is long enough.
+  const open_s = Math.min(series.step_s, (Date.now() - (series.at_ms[last] ?? 0)) / 1000);
   const perS = (values: (number | null)[]) =>
-    values.map((value, i) => (value === null || i === values.length - 1 ? null : value / series.step_s));
+    values.map((value, i) => {
+      const spent_s = i === last ? open_s : series.step_s;
+      return value === null || spent_s < LEAST_OPEN_S ? null : value / spent_s;
+    });
   const lost = series.failed.map((value, i) => (value ?? 0) + (series.dead[i] ?? 0));
   const three = (p: {
     p50: (number | null)[];

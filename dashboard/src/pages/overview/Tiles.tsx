@@ -23,7 +23,7 @@ function Tile({ name, value, unit, children, spark, bad }: TileProps) {
         {value}
         {unit && <span className="tile-unit">{unit}</span>}
       </p>
-      <p className="tile-note clip">{children}</p>
+      <p className="tile-note data">{children}</p>
       {spark && <Spark values={spark} label={`${name} over the last hour`} />}
     </div>
   );
@@ -41,7 +41,7 @@ export function Tiles({ overview, hour }: { overview: Overview; hour: Series | u
   return (
     <div className="tiles">
       <Tile name="Ready" value={short(counts.ready)} spark={hour?.ready} bad={red.has("no_worker")}>
-        {count(counts.scheduled)} scheduled · {count(counts.retrying)} retrying
+        {count(counts.scheduled)} scheduled, {count(counts.retrying)} retrying
       </Tile>
       <Tile
         name="Oldest ready"
@@ -62,12 +62,12 @@ export function Tiles({ overview, hour }: { overview: Overview; hour: Series | u
         spark={hour?.lateness_ms.p99}
       >
         {late?.queue.lateness_ms
-          ? `p50 ${duration(late.queue.lateness_ms.p50 / 1000)} · ${late.queue.name}`
+          ? `p50 ${duration(late.queue.lateness_ms.p50 / 1000)} in ${late.queue.name}`
           : "nothing started"}
       </Tile>
       <Tile name="Run time p95" value={runs ? duration(runs.value / 1000) : "–"} spark={hour?.run_ms.p95}>
         {runs?.queue.run_ms
-          ? `p50 ${duration(runs.queue.run_ms.p50 / 1000)} · ${runs.queue.name}`
+          ? `p50 ${duration(runs.queue.run_ms.p50 / 1000)} in ${runs.queue.name}`
           : "nothing ended"}
       </Tile>
       <Tile
