@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import Up, opened, start_up
+from tests.support.node import DASHBOARD, need_packages
 from tests.support.servers import Server
 
-AXE = Path(__file__).parents[2] / "dashboard" / "node_modules" / "axe-core" / "axe.min.js"
+AXE = DASHBOARD / "node_modules" / "axe-core" / "axe.min.js"
 PATHS = ["/", "/jobs", "/dead", "/queues", "/workers", "/new", "/new?type=order", "/nowhere"]
 
 
@@ -45,8 +45,7 @@ def findings(page: Page, rules: list[str]) -> list[str]:
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_nothing_serious(browser: Browser, up: Up, job: str, theme: Any) -> None:
-    if not AXE.is_file():
-        pytest.skip("axe-core is not installed: run `npm ci` in dashboard/")
+    need_packages()
     rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"] if theme == "light" else ["color-contrast"]
     with opened(browser, up.url, color_scheme=theme, reduced_motion="reduce") as (page, watch):
         watch.allow("status of 404")

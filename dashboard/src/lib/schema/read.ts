@@ -96,14 +96,12 @@ function readNumber(text: string, whole: boolean, schema: Schema, wrong: Wrong, 
 function readString(text: string, format: string, schema: Schema, wrong: Wrong, pointer: string): Json {
   const length = [...text].length;
   if (schema.minLength !== undefined && length < schema.minLength) {
-    return fail(
-      wrong,
-      pointer,
-      schema.minLength === 1 ? "Something is needed." : `At least ${schema.minLength} characters.`,
-    );
+    const least =
+      schema.minLength === 1 ? "Something is needed." : `At least ${schema.minLength} characters.`;
+    fail(wrong, pointer, least);
   }
   if (schema.maxLength !== undefined && length > schema.maxLength) {
-    return fail(wrong, pointer, `At most ${schema.maxLength} characters.`);
+    fail(wrong, pointer, `At most ${schema.maxLength} characters.`);
   }
   if (format === "date-time" || format === "date" || format === "time") {
     if (text === "")
