@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 
@@ -27,11 +28,13 @@ def closed(
 ) -> Iterator[Up]:
     """A server that asks for tokens."""
     up = start_up(tmp_path_factory.mktemp("closed"), valkey, "browser-auth")
-    for scope in ("read", "write", "admin"):
-        done = up.nexq("token", "create", f"{scope}-er", "--scope", scope, "--json")
-        tokens[scope] = re.findall(r'"token": "([^"]+)"', done.stdout)[-1]
+    done = up.nexq("token", "create", "admin-er", "--scope", "admin", "--json")
+    tokens["admin"] = json.loads(done.stdout)["token"]
     with up:
         up.client.headers["Authorization"] = f"Bearer {tokens['admin']}"
+        for scope in ("read", "write"):
+            made = up.client.post("/api/tokens", json={"name": f"{scope}-er", "scope": scope})
+            tokens[scope] = made.json()["token"]
         yield up
 
 
