@@ -26,7 +26,7 @@ FLOORS: list[set[str]] = [
     {"worker", "doctor"},
     {"app", "metrics"},
     {""},
-    {"web", "demo"},
+    {"web", "demo", "bridges"},
     {"cli"},
     {"__main__"},
 ]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, overload
 
@@ -25,6 +26,7 @@ from nexq.keys import check_namespace, check_type
 from nexq.payload import DEFAULT_LIMIT, dump_payload
 from nexq.registry import Mode, Registry, make_spec
 from nexq.retry import Retry
+from nexq.states import DEFAULT_PRIORITY
 from nexq.store import Store
 from nexq.webhooks.hook import DELIVERY, Webhook, pack_hooks, unpack_hooks
 from nexq.worker.loop import Worker
@@ -196,6 +198,22 @@ class Nexq:
 
     async def draft(self, type: str, payload: Any, options: Options) -> tuple[Draft, str]:
         """The job that a call by name asks for, checked, and a warning or ''. Raises InvalidJob and its kinds."""
+        published = {} if self.registry.get(type) else await self.link().published()
+        drafted, is_known = self.draft_by_name(type, payload, options, published)
+        if is_known:
+            return drafted, ""
+        warning = self.warning_of_unknown(type, published)
+        log.warning(warning)
+        return drafted, warning
+
+    def draft_by_name(
+        self, type: str, payload: Any, options: Options, published: Mapping[str, Mapping[str, Any]]
+    ) -> tuple[Draft, bool]:
+        """The job that a call by name asks for, checked, and whether anybody knows its type.
+
+        published  what workers have published of their handlers (`AppLink.published`)
+        Raises InvalidJob and its kinds; in strict mode UnknownHandler.
+        """
         check_type(type)
         if type == DELIVERY:
             raise InvalidName(f"Jobs of type {type!r} are made where a job with a webhook ends, and nowhere else.")
@@ -205,24 +223,17 @@ class Nexq:
         raw = dump_payload(payload, self.payload_limit)
         if spec is not None:
             spec.signature.check(payload)
-            return draft(type, raw, spec, options), ""
-        known = await self.link().published()
-        if type in known:
+            return draft(type, raw, spec, options), True
+        about = published.get(type)
+        if about is not None:
             self.link().check_published(type, payload)
-            about = known[type]
-            if options.queue is None:
-                options = _with_queue(options, str(about.get("queue", "default")))
-            if options.priority is None:
-                options = _with_priority(options, int(about.get("priority", 5)))
-            if options.webhooks is None and "webhooks" in about:
-                options = _with_webhooks(options, unpack_hooks(about["webhooks"]))
-            return draft(type, raw, None, options), ""
-        unknown = self.registry.unknown(type, also=known)
-        if self.strict:
-            raise unknown
-        warning = f"{unknown} The job waits until a worker knows the type."
-        log.warning(warning)
-        return draft(type, raw, None, options), warning
+        if about is None and self.strict:
+            raise self.registry.unknown(type, also=published)
+        return draft(type, raw, None, options if about is None else _filled(options, about)), about is not None
+
+    def warning_of_unknown(self, type: str, published: Iterable[str]) -> str:
+        """What a submitter should know of a type that nobody knows: names like it."""
+        return f"{self.registry.unknown(type, also=published)} The job waits until a worker knows the type."
 
     async def submit(self, drafted: Draft) -> Job[Any]:
         """Enqueue a drafted job."""
@@ -337,19 +348,13 @@ class SyncNexq:
         self._app.runner.close(self._app.aclose)
 
 
-def _with_queue(options: Options, queue: str) -> Options:
-    from dataclasses import replace
-
-    return replace(options, queue=queue)
-
-
-def _with_priority(options: Options, priority: int) -> Options:
-    from dataclasses import replace
-
-    return replace(options, priority=priority)
-
-
-def _with_webhooks(options: Options, webhooks: Sequence[Webhook]) -> Options:
-    from dataclasses import replace
-
-    return replace(options, webhooks=webhooks)
+def _filled(options: Options, about: Mapping[str, Any]) -> Options:
+    """The options, completed by what a worker has published of the handler."""
+    missing: dict[str, Any] = {}
+    if options.queue is None:
+        missing["queue"] = str(about.get("queue", "default"))
+    if options.priority is None:
+        missing["priority"] = int(about.get("priority", DEFAULT_PRIORITY))
+    if options.webhooks is None and "webhooks" in about:
+        missing["webhooks"] = unpack_hooks(about["webhooks"])
+    return replace(options, **missing)

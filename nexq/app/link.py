@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nexq.app.job import Job, read_plain
@@ -97,6 +97,12 @@ class AppLink:
             drafted = many.drafts[place]
             jobs[place] = await self._refused(drafted.queue, drafted.entry, drafted.own_id, why)
         return jobs
+
+    async def take(self, queue: str, entries: Sequence[Entry], *, remember_s: float) -> list[Refused]:
+        """Enqueue entries that may be repeated long after (`Moves.enqueue`). Those not taken."""
+        if queue not in self._queues:
+            await self._open_queue(queue)
+        return await self.store.moves.enqueue(queue, entries, remember_s=remember_s)
 
     async def published(self) -> dict[str, dict[str, Any]]:
         """Handlers that workers have published: name -> what is known of it."""

@@ -47,6 +47,7 @@ class Options:
     max_deliveries: int | None = None
     webhooks: Sequence[Webhook] | None = None
     tags: Sequence[str] = ()
+    expires: Duration | None = None
 
 
 DEFAULTS = Options()
@@ -85,6 +86,8 @@ def draft(type: str, payload: bytes, handler: HandlerSpec | None, options: Optio
         extra["timeout_s"] = seconds(options.timeout, "timeout")
     if options.tags:
         extra["tags"] = _tags(options.tags)
+    if options.expires is not None:
+        extra["expires_s"] = seconds(options.expires, "expires")
     id = new_id() if options.id is None else check_id(options.id)
     delay = _delay(options)
     if otel.tracer is not None:

@@ -18,6 +18,7 @@ VERBS = {
     "up": "Run",
     "worker": "Run",
     "server": "Run",
+    "bridge": "Run",
     "enqueue": "Jobs",
     "jobs": "Jobs",
     "dead": "Jobs",

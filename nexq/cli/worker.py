@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -164,7 +165,9 @@ async def _work(app: Nexq, settings: WorkerSettings, listener: Listener | None) 
     await wait_for_server(app, settings.watchdog_s)
     made, store = await app.make_worker(settings=settings)
     if listener is not None:
-        listener.watch(made)
+        from nexq.metrics.worker import families
+
+        listener.watch(made, partial(families, made))
     log.info(
         "worker %s: queues %s, %d handlers, concurrency %d, %s",
         settings.id,

@@ -1,4 +1,4 @@
-"""The worker's own small HTTP side: `/metrics`, `/livez`, `/readyz`.
+"""The small HTTP side of a worker or bridge: `/metrics`, `/livez`, `/readyz`.
 
 It lives in a thread: when a handler blocks the worker's loop it still answers, and says that the worker is not ready.
 Nobody is asked for a token: it tells names of handlers and figures, nothing else. Let it listen where only your
@@ -12,13 +12,14 @@ import concurrent.futures
 import logging
 import socket
 import threading
+from collections.abc import Callable, Iterable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, cast
+from typing import Any, Protocol, cast
+
+from prometheus_client.core import Metric
 
 from nexq.errors import ConfigError
 from nexq.metrics.text import build_info, exposition
-from nexq.metrics.worker import families
-from nexq.worker.loop import Worker
 
 log = logging.getLogger("nexq.metrics")
 
@@ -42,25 +43,35 @@ def parse_address(text: str) -> tuple[str, int]:
     return host, int(port)
 
 
+class Watched(Protocol):
+    """A worker, or another thing that runs on a loop."""
+
+    async def why_not_ready(self) -> str:
+        """Why it cannot do its work now, '' when it can."""
+        ...
+
+
 class Listener:
     """Listens on an address from the moment it is made; `with` closes it. Raises ConfigError for a taken address.
 
-    Until it is given a worker by `watch` it says that it is starting.
+    Until it is given something to watch it says that it is starting.
     """
 
     def __init__(self, host: str, port: int, version: str) -> None:
         self._version = version
-        self._worker: Worker | None = None
+        self._watched: Watched | None = None
+        self._families: Callable[[], Iterable[Metric]] = tuple
         self._loop: asyncio.AbstractEventLoop | None = None
         self._server = _open(host, port, self)
         self.address: tuple[str, int] = self._server.server_address[:2]  # type: ignore[assignment]
         self._thread = threading.Thread(target=self._server.serve_forever, name="nexq-metrics", daemon=True)
         self._thread.start()
 
-    def watch(self, worker: Worker) -> None:
-        """Tell of this worker. To be called on its loop."""
+    def watch(self, watched: Watched, families: Callable[[], Iterable[Metric]]) -> None:
+        """Tell of this, and the metrics that `families` gives in any thread. To be called on its loop."""
         self._loop = asyncio.get_running_loop()
-        self._worker = worker
+        self._families = families
+        self._watched = watched
 
     def __enter__(self) -> Listener:
         return self
@@ -76,10 +87,7 @@ class Listener:
         """The answer to a GET."""
         match path.partition("?")[0]:
             case "/metrics":
-                worker = self._worker
-                text, content_type = exposition(
-                    [*(families(worker) if worker is not None else ()), build_info(self._version)], accept
-                )
+                text, content_type = exposition([*self._families(), build_info(self._version)], accept)
                 return 200, content_type, text
             case "/livez":
                 return 200, PLAIN, b"ok\n"
@@ -90,10 +98,10 @@ class Listener:
                 return 404, PLAIN, b"There are /metrics, /livez and /readyz.\n"
 
     def _why_not_ready(self) -> str:
-        worker, loop = self._worker, self._loop
-        if worker is None or loop is None:
+        watched, loop = self._watched, self._loop
+        if watched is None or loop is None:
             return "it is starting"
-        asked = worker.why_not_ready()
+        asked = watched.why_not_ready()
         try:
             future = asyncio.run_coroutine_threadsafe(asked, loop)
         except RuntimeError:

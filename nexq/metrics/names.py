@@ -39,5 +39,17 @@ WORKER = {
     "nexq_worker_silence_seconds": "Time since the last successful round trip, of the queue where it is longest.",
 }
 
+#: Metric of a bridge, as its families are called -> help text.
+BRIDGE = {
+    "nexq_bridge_messages": "Messages settled, by outcome: enqueued, repeated, conflict, rejected.",
+    "nexq_bridge_rejections": "Messages rejected without requeue, by reason.",
+    "nexq_bridge_enqueue_seconds": "Round trips that turn a batch of messages into jobs.",
+    "nexq_bridge_failures": "Enqueues that failed and were sent again.",
+    "nexq_bridge_connects": "Connections made to the broker.",
+    "nexq_bridge_connected": "1 while the bridge consumes.",
+    "nexq_bridge_unsettled_messages": "Messages delivered to the bridge and not settled yet.",
+    "nexq_bridge_queue_messages": "Messages that wait in the broker's queue, when it was last asked.",
+}
+
 BUILD = "nexq_build"
 BUILD_HELP = "The version of nexq and of Python."

@@ -65,6 +65,8 @@ class Executor:
         timeout_s = handler.timeout_s
         if options:
             timeout_s = options.get("timeout_s", timeout_s)
+            if "expires_s" in options and (late := _expired(running, options["expires_s"])) is not None:
+                return late
         try:
             kwargs = handler.signature.parse(payload)
             if handler.mode == "async" and timeout_s is None and not handler.signature.injects:
@@ -180,6 +182,16 @@ def _counts(counts: bytes) -> tuple[int, int]:
 
 def _max_attempts(handler: HandlerSpec, options: dict[str, Any] | None) -> int:
     return int((options or {}).get("max_attempts", handler.retry.max_attempts))
+
+
+def _expired(running: Running, expires_s: float) -> Outcome | None:
+    """The outcome of a job that was not begun in time. One that was begun once goes on, however late."""
+    claim = running.claim
+    waited_s = time.time() - Spec.unpack(claim.spec).enqueued_ms / 1000
+    if waited_s <= expires_s or _counts(claim.counts)[0] > 1:
+        return None
+    text = f"not begun within {expires_s:g} s of its enqueue"
+    return Outcome("cancel", detail=orjson.dumps({"type": "Expired", "message": text}))
 
 
 def _unknown_type(name: bytes) -> Outcome:

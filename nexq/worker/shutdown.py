@@ -27,8 +27,12 @@ class Stoppable(Protocol):
         ...
 
 
-async def run_until_signal(worker: Stoppable) -> None:
-    """Run a worker until it stops by itself or is told to by signals."""
+#: What a worker's first and second signal do.
+OF_WORKER = ("running jobs may end; again to give them back now", "running jobs are given back")
+
+
+async def run_until_signal(worker: Stoppable, meaning: tuple[str, str] = OF_WORKER) -> None:
+    """Run a worker until it stops by itself or is told to by signals; `meaning` says in the log what they do."""
     loop = asyncio.get_running_loop()
     count = 0
 
@@ -36,10 +40,10 @@ async def run_until_signal(worker: Stoppable) -> None:
         nonlocal count
         count += 1
         if count == 1:
-            log.info("stopping: running jobs may end; again to give them back now")
+            log.info("stopping: %s", meaning[0])
             worker.stop()
         elif count == 2:
-            log.info("stopping now: running jobs are given back")
+            log.info("stopping now: %s", meaning[1])
             worker.hurry()
         else:
             os._exit(130)

@@ -19,6 +19,7 @@ from nexq.backends import connect
 from nexq.cli.logs import ConsoleFormatter, JsonFormatter
 from nexq.errors import NexqError
 from nexq.metrics.listener import Listener
+from nexq.metrics.worker import families
 from nexq.web.auth import Guard
 from nexq.worker.settings import WorkerSettings
 from tests.support.servers import IN_MEMORY, Server, free_port, valkey_binary
@@ -86,7 +87,7 @@ async def test_a_worker_tells_no_secret(locked: tuple[Server, str], said: dict[s
     settings = WorkerSettings(concurrency=5, metrics=True, id="worker-one", grace_s=1.0)
     with Listener("127.0.0.1", 0, "1") as listener:
         async with app.worker(settings=settings) as worker:
-            listener.watch(worker)
+            listener.watch(worker, lambda: families(worker))
             failing = await app.enqueue("careless", {"secret": PAYLOAD})
             done = await app.enqueue("well", {"secret": PAYLOAD})
             await ended(failing)

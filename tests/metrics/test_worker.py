@@ -19,6 +19,7 @@ from nexq.cli.worker import _address_of
 from nexq.errors import ConfigError
 from nexq.metrics.listener import MOST_REQUESTS, Listener, parse_address
 from nexq.metrics.names import BUILD, OTHER, WORKER
+from nexq.metrics.worker import families
 from nexq.outcome import DONE
 from nexq.store.moves import Claim
 from nexq.worker.running import Running
@@ -43,7 +44,7 @@ async def told(app: Nexq) -> AsyncIterator[Listener]:
     """A worker beside the test that tells of itself."""
     with Listener("127.0.0.1", 0, "1.2.3") as listener:
         async with working(app, metrics=True) as worker:
-            listener.watch(worker)
+            listener.watch(worker, lambda: families(worker))
             yield listener
 
 
@@ -160,7 +161,7 @@ async def test_ready_from_the_first_round_trip_until_it_stops(app: Nexq) -> None
         assert await ask(listener, "/livez") == (200, "ok\n")
         assert await ask(listener, "/readyz") == (503, "not ready: it is starting\n")
         async with working(app) as worker:
-            listener.watch(worker)
+            listener.watch(worker, lambda: families(worker))
             assert await ask(listener, "/readyz") == (200, "ready\n")
             worker.stop()
             assert await ask(listener, "/readyz") == (503, "not ready: it is stopping\n")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from nexq.ids import encode7
 from nexq.job import Spec
 from nexq.outcome import DONE, Outcome
 from nexq.registry import HandlerSpec, Registry, make_spec
@@ -41,6 +43,27 @@ async def run(spec: HandlerSpec, job: Running) -> Outcome:
 
 def detail(outcome: Outcome) -> dict[str, Any]:
     return dict(json.loads(outcome.detail))
+
+
+@pytest.mark.parametrize(
+    ("waited_s", "counts", "runs"),
+    [(5.0, b"", True), (60.0, b"", False), (60.0, b"1 2 1", False), (60.0, b"2 2 0", True)],
+)
+async def test_a_job_that_was_not_begun_in_time_is_cancelled_one_that_was_goes_on(
+    waited_s: float, counts: bytes, runs: bool
+) -> None:
+    ran = []
+
+    async def note() -> None:
+        ran.append(True)
+
+    job = running(counts=counts, expires_s=30.0)
+    job.claim.spec = encode7(int((time.time() - waited_s) * 1000)).encode() + job.claim.spec[7:]
+    outcome = await run(handler(note), job)
+    assert bool(ran) is runs
+    if not runs:
+        assert outcome.kind == "cancel"
+        assert detail(outcome) == {"type": "Expired", "message": "not begun within 30 s of its enqueue"}
 
 
 async def test_a_value_becomes_json_and_none_becomes_done() -> None:
