@@ -201,13 +201,19 @@ class Ids:
     async def forget(self, store: Store) -> None:
         """Have the store forget them. Raises BackendError; then they stay for the next time."""
         now = monotonic()
-        groups: dict[tuple[str, float], list[str]] = defaultdict(list)
+        keep_s_of: dict[tuple[str, str], float] = defaultdict(float)
         for queue, id, mono in self._forgettable:
-            groups[queue, KEEP_S if mono is not None and now - mono > SOON_S else 0.0].append(id)
+            if mono is not None and now - mono > SOON_S:
+                keep_s_of[queue, id] = KEEP_S
+            else:
+                keep_s_of[queue, id] += 0.0
+        groups: dict[tuple[str, float], list[str]] = defaultdict(list)
+        for (queue, id), keep_s in keep_s_of.items():
+            groups[queue, keep_s].append(id)
         for (queue, keep_s), ids in groups.items():
             for at in range(0, len(ids), 1000):
                 await store.moves.forget(queue, ids[at : at + 1000], keep_s=keep_s)
-        self._ours.difference_update((queue, id) for queue, id, _ in self._forgettable)
+        self._ours.difference_update(keep_s_of)
         self._forgettable.clear()
 
 
