@@ -193,6 +193,10 @@ class Ids:
         """How many wait for the broker's word that it has processed their acknowledgement."""
         return len(self._unconfirmed)
 
+    def waiting(self) -> bool:
+        """Whether any id waits to be forgotten."""
+        return bool(self._unconfirmed or self._forgettable)
+
     def confirmed(self, count: int) -> None:
         """The broker has processed the acknowledgements of the first so many."""
         self._forgettable += self._unconfirmed[:count]

@@ -31,6 +31,8 @@ log = logging.getLogger("nexq.bridge")
 REMEMBER_S = 7 * 86_400.0
 #: The broker is asked this often whether it has processed the acknowledgements.
 CONFIRM_S = 1.0
+#: Without anything to confirm it is asked every so many times, for the figure of waiting messages.
+IDLE_TURNS = 10
 #: A body larger than a payload may be cannot become a job: this much is room for the envelope, and for white space.
 ENVELOPE_BYTES = 64 * 1024
 #: A session that lives this long was a good one: the next attempt after it comes soon.
@@ -173,6 +175,7 @@ class Bridge:
         self._session = session
         self.tally.connects += 1
         self.tally.connected = True
+        self.tally.waiting = session.waiting
         self._trouble = ""
         log.info("consuming %r with prefetch %d", self.amqp_queue, self._prefetch)
         return session
@@ -256,8 +259,12 @@ class Bridge:
     # -- Forgetting
 
     async def _confirm_regularly(self, session: Session) -> None:
+        turn = 0
         while session.lost is None:
             await asyncio.sleep(CONFIRM_S)
+            turn += 1
+            if not self._ids.waiting() and turn % IDLE_TURNS:
+                continue
             try:
                 await self._confirm(session)
             except SessionLost:

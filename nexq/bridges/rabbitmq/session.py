@@ -61,7 +61,9 @@ def parse_amqp(text: str) -> URL:
 class Session:
     """A consumer on one queue. Made by `open_session`."""
 
-    def __init__(self, connection: AbstractConnection, channel: AbstractChannel, queue: str, tag: str) -> None:
+    def __init__(
+        self, connection: AbstractConnection, channel: AbstractChannel, queue: str, tag: str, waiting: int
+    ) -> None:
         self._connection = connection
         self._channel = channel
         self._queue = queue
@@ -74,8 +76,8 @@ class Session:
         self.lost: SessionLost | None = None
         #: Messages delivered and not settled.
         self.unsettled = 0
-        #: Messages that wait in the broker's queue, when it was last asked; -1: never.
-        self.waiting = -1
+        #: Messages that wait in the broker's queue, when it was last asked.
+        self.waiting = waiting
 
     # -- In
 
@@ -187,15 +189,15 @@ async def _consume(
 ) -> Session:
     channel = await connection.channel(publisher_confirms=False)
     try:
-        await channel.queue_declare(queue, passive=True)
+        declared = await channel.queue_declare(queue, passive=True)
     except ChannelNotFoundEntity:
         if not declare:
             raise
         channel = await connection.channel(publisher_confirms=False)
-        await channel.queue_declare(queue, durable=True)
+        declared = await channel.queue_declare(queue, durable=True)
     await channel.basic_qos(prefetch_count=prefetch)
     tag = f"nexq-{os.getpid()}"
-    session = Session(connection, channel, queue, tag)
+    session = Session(connection, channel, queue, tag, declared.message_count or 0)
     reader.channel = channel.number
     reader.deliver = session.on_delivery
     reader.deliver_end = session.wake
