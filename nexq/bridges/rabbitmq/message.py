@@ -67,6 +67,7 @@ class _Fields(TypedDict, total=False):
     timeout: float
     unique_key: str
     max_deliveries: int
+    tags: list[str]
     id: str
 
 
@@ -144,6 +145,7 @@ def _options(
         max_attempts=fields.get("max_attempts"),
         timeout=fields.get("timeout"),
         max_deliveries=fields.get("max_deliveries"),
+        tags=fields.get("tags", ()),
         expires=expires,
     )
 
