@@ -12,7 +12,7 @@ from nexq.metrics.names import BRIDGE
 from nexq.worker.tally import EXCHANGE_BOUNDS, Histogram
 
 #: What becomes of a message that is acknowledged.
-OUTCOMES = ("enqueued", "repeated", "conflict")
+OUTCOMES: tuple[str, ...] = ("enqueued", "repeated", "conflict")
 
 
 class Tally:
