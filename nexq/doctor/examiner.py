@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 from nexq.backends.base import Arg
-from nexq.doctor.keyspace import Command, examine_keys
+from nexq.doctor.keyspace import Command, examine_keys, listing
+from nexq.doctor.logs import examine_log
 from nexq.doctor.report import Report
 from nexq.doctor.rules import Facts, Moment, judge, token_of
-from nexq.errors import ScriptFailed, UnsafeBackend
+from nexq.errors import LogError, ScriptFailed, UnsafeBackend
 from nexq.keys import queue_keys
 from nexq.scripts import load
 from nexq.store import Store
@@ -33,9 +34,18 @@ _HASHES = {
 async def examine(store: Store, *, queues: Sequence[str] | None = None) -> Report:
     """Look at a namespace, or at some of its queues. Raises BackendUnavailable."""
     report = Report()
-    await _examine_server(store, report)
+    try:
+        await _examine_server(store, report)
+    except LogError as error:
+        # Nothing can be read of it any more.
+        report.add("log_broken", detail=str(error))
+        return report
     names = set((await store.views.directory()).queues if queues is None else queues)
     command: Command | None = getattr(store.backend, "command", None)
+    scan = command is not None
+    audit = getattr(store.backend, "audit", None)
+    if audit is not None:
+        command = listing(await examine_log(audit, report))
     if command is None:
         report.notes.append("Expiring and foreign keys (I13, I14) were not looked for: this backend cannot list keys.")
     else:
@@ -45,7 +55,7 @@ async def examine(store: Store, *, queues: Sequence[str] | None = None) -> Repor
     for name in sorted(names):
         report.checked["queues"] += 1
         try:
-            await _Queue(store, name, report, scan=command is not None).examine()
+            await _Queue(store, name, report, scan=scan).examine()
         except ScriptFailed as error:
             report.add("unreadable", name, detail=str(error))
     return report

@@ -86,3 +86,16 @@ def kind_of(name: str, table: dict[str, str]) -> str:
         if kind == "prefix" and name.startswith(prefix) and len(name) > len(prefix):
             return _PREFIX_TYPES.get(prefix, "any")
     return ""
+
+
+def listing(keys: Sequence[tuple[bytes, bytes, int]]) -> Command:
+    """The commands that the examination needs, for a backend that can list its keys itself: (key, type, ms to live)."""
+    about = {key: (kind, ttl_ms) for key, kind, ttl_ms in keys}
+
+    async def command(name: str, *args: Any) -> Any:
+        if name == "SCAN":
+            prefix = args[2].removesuffix(":*").encode() + b":"
+            return b"0", [key for key in about if key.startswith(prefix)]
+        return about[args[0]][0 if name == "TYPE" else 1]
+
+    return command

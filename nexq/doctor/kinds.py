@@ -203,6 +203,37 @@ KINDS = {
     ),
     "orphan_waiter": Kind("orphan", "warning", "Waiters wait for no job.", "HDEL the fields from `waiters`."),
     "orphan_hook": Kind("orphan", "warning", "Webhooks belong to no job.", "HDEL the fields from `hooks`."),
+    "log_broken": Kind("log", "error", "The log cannot be used.", "Do as the message says."),
+    "log_entry": Kind(
+        "log",
+        "error",
+        "An entry of the log is not what it should be: processes that start now cannot read on.",
+        "Keep those that run; restart the server, and they bring the log back.",
+    ),
+    "log_snapshot": Kind(
+        "log",
+        "error",
+        "A snapshot of the log is not whole: processes that start now cannot begin.",
+        "Keep those that run; restart the server, and they bring the log back.",
+    ),
+    "log_diverged": Kind(
+        "log",
+        "error",
+        "The same entries made two different states.",
+        "A defect of nexq, or of a machine's memory: report it; start the process that differs anew.",
+    ),
+    "log_foreign": Kind(
+        "log",
+        "warning",
+        "Keys on the server are not this log's: nexq wants a server of its own.",
+        "Other logs, other programs, or what a crash left behind. Give other programs another server.",
+    ),
+    "log_budget": Kind(
+        "log",
+        "warning",
+        "The server holds more than the budget: no new jobs are taken.",
+        "Raise ?budget_mb= if the machine has the memory, or keep fewer ended jobs.",
+    ),
     "unsafe_server": Kind("server", "error", "The server's settings would lose jobs.", "Do as the message says."),
     "server": Kind("server", "warning", "The server's settings can lose jobs.", "Do as the message says."),
 }

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from nexq.engine.commands import COMMANDS, READS, Command
+from nexq.engine.commands_key import type_of
 from nexq.engine.image import Frozen, freeze, thaw
 from nexq.engine.keyspace import Keyspace, Value
 from nexq.engine.lua import Sandbox
@@ -110,6 +111,15 @@ class Engine:
         """Whether something stands at the key."""
         return key in self._space.values
 
+    def keys(self) -> list[tuple[bytes, bytes, int]]:
+        """(key, type, ms to live or -1) of each key."""
+        space = self._space
+        now_ms = space.now_us // 1000
+        return [
+            (key, _type_of(space, key), max(0, space.expires[key] - now_ms) if key in space.expires else -1)
+            for key in space.values
+        ]
+
     def freeze(self) -> list[Frozen]:
         """The whole state at this moment, quickly: what it holds does not change any more (see image.py)."""
         return freeze(self._space)
@@ -159,6 +169,10 @@ class Engine:
         if type(result) is Status:
             return self._sandbox.reply_table(b"ok", bytes(result))
         return result
+
+
+def _type_of(space: Keyspace, key: bytes) -> bytes:
+    return bytes(cast(Status, type_of(space, (key,))))
 
 
 def _dump_value(value: Value) -> tuple[str, Any]:

@@ -9,12 +9,15 @@ from collections.abc import Sequence
 from typing import cast
 
 from nexq.backends.base import Arg, Backend, Reply
+from nexq.backends.pogocache.audit import Audit, audit
 from nexq.backends.pogocache.calls import Call
 from nexq.backends.pogocache.line import Line
 from nexq.backends.pogocache.replica import Replica
 from nexq.backends.pogocache.share import give_back, shared
+from nexq.backends.pogocache.tend import measure
 from nexq.backends.pogocache.url import Target, parse
 from nexq.backends.pogocache.waiting import Waiter
+from nexq.backends.wire import WireLost
 from nexq.errors import BackendError, BackendUnavailable, OutcomeUnknown
 from nexq.scripts import Script
 from nexq.tasks import end
@@ -77,7 +80,8 @@ class PogocacheBackend:
     def line(self) -> Line:
         """This loop's line to the log."""
         if self._made is None:
-            self._made = Line(self.replica, self._call_timeout_s)
+            # Well within patience, so that there is something to tell when that is over.
+            self._made = Line(self.replica, min(self._call_timeout_s, 0.6 * self._patience_s))
         return self._made
 
     def clone(self) -> Backend:
@@ -177,6 +181,18 @@ class PogocacheBackend:
             "--evict no, and does not tell its settings. Start it with --maxmemory unlimited, and say "
             "?maxmemory=unlimited in the URL."
         ]
+
+    async def audit(self) -> Audit:
+        """Read the whole log and compare it with the state, for `nexq doctor`. Raises BackendUnavailable, LogError."""
+        self._check_open()
+        line = self.line
+        await line.refresh()
+        link = await line.link()
+        try:
+            await measure(link, self.replica)
+            return await audit(link, self.replica)
+        except WireLost as error:
+            raise BackendUnavailable(f"{self.url}: the connection was lost: {error}.") from None
 
     async def aclose(self) -> None:
         """Close the connection; the replica goes with its last user."""

@@ -282,6 +282,11 @@ class Replica:
         with self.lock:
             return any(map(self.machine.engine.holds, keys))
 
+    def kept(self) -> list[tuple[bytes, bytes, int]]:
+        """(key, type, ms to live or -1) of everything in the state."""
+        with self.lock:
+            return self.machine.engine.keys()
+
     # -- How often to look
 
     def look_in_s(self, looker: object) -> float:
