@@ -1,0 +1,66 @@
+"""A process that appends to the shared list until SIGTERM: `python -m tests.pogocache.writer URL FOLDER NAME [LANES]`.
+
+FOLDER/NAME.jsonl tells what it did and heard. It ends with 0; with 3 when the backend says that the log is lost or
+cannot be used any more, which the last line tells.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import itertools
+import signal
+import sys
+from pathlib import Path
+
+from nexq.backends import connect
+from nexq.backends.base import Backend
+from nexq.errors import BackendUnavailable, NexqError, OutcomeUnknown
+from tests.pogocache.appends import Diary, append, read_names
+
+PATIENCE_S = 20.0
+
+
+async def write(backend: Backend, diary: Diary, lane: str, stop: asyncio.Event) -> None:
+    """Append one name after the other."""
+    for number in itertools.count():
+        if stop.is_set():
+            return
+        name = f"<{lane}.{number}>"
+        diary.write("call", name)
+        try:
+            diary.write("ok", name, place=await append(backend, name))
+        except OutcomeUnknown:
+            diary.write("unknown", name)
+        except BackendUnavailable:
+            diary.write("fail", name)
+        except NexqError as error:
+            diary.write("unknown", name)
+            diary.write("end", error=type(error).__name__, says=str(error))
+            stop.set()
+        # Others of this process have their turn, and the machine is not one process's alone.
+        await asyncio.sleep(0.001)
+
+
+async def main(url: str, folder: Path, proc: str, lanes: int) -> int:
+    """Write until told to stop; then say what the list looks like from here."""
+    stop = asyncio.Event()
+    for how in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(how, stop.set)
+    backend, diary = connect(url, patience_s=PATIENCE_S), Diary(folder, proc)
+    await asyncio.gather(*(write(backend, diary, f"{proc}.{lane}", stop) for lane in range(lanes)))
+    code = 0
+    try:
+        names = await read_names(backend)
+        diary.write("end", error="", count=len(names), sha=hashlib.sha256("\n".join(names).encode()).hexdigest())
+    except NexqError as error:
+        diary.write("end", error=type(error).__name__, says=str(error))
+        code = 3
+    await backend.aclose()
+    diary.close()
+    return code
+
+
+if __name__ == "__main__":
+    url, folder, proc, *rest = sys.argv[1:]
+    sys.exit(asyncio.run(main(url, Path(folder), proc, int(rest[0]) if rest else 4)))
