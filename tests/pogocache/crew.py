@@ -80,13 +80,22 @@ class Crew:
         """Send a signal."""
         self._processes[name].send_signal(how)
 
-    def dismiss(self, *names: str, within_s: float = 40.0) -> None:
-        """SIGTERM, and wait for the end: each has to say how the list looks from where it is."""
-        wanted = names or tuple(self.living())
-        for name in wanted:
+    def dismiss(self, within_s: float = 40.0) -> None:
+        """Let every writer stop, then say how the list looks from where it is: all have to agree."""
+        names = self.living()
+        for name in names:
             self._processes[name].terminate()
-        for name in wanted:
+
+        def all_stopped() -> bool:
+            self.assert_none_failed(names)
+            return all(self.last_words(name).get("phase") == "stopped" for name in names)
+
+        until_sync(all_stopped, within_s, what="every writer to stop")
+        (self.folder / "read").touch()
+        for name in names:
             assert self._processes[name].wait(within_s) == 0, f"{name}: {self.last_words(name)} {self.output(name)}"
+        seen = {(words["count"], words["sha"]) for words in map(self.last_words, names)}
+        assert len(seen) == 1, f"the writers' replicas differ: {[self.last_words(name) for name in names]}"
 
     def wait_for_end(self, name: str, within_s: float) -> dict[str, Any]:
         """Wait until a writer ends by itself; its last words."""

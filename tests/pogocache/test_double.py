@@ -163,14 +163,6 @@ def answer(wire: Wire, bytes_sent: bytes) -> bytes:
     return got
 
 
-@pytest.fixture
-def server() -> Iterator[Pogocache]:
-    """The real one or the double, kept in a file."""
-    server = Pogocache(persist=True).start()
-    yield server
-    server.stop()
-
-
 def test_what_was_saved_is_loaded_and_the_rest_is_gone(server: Pogocache) -> None:
     server.wire.call("SET", "old", "1", "EX", "1000")
     server.wire.call("SAVE")

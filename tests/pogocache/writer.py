@@ -49,6 +49,9 @@ async def main(url: str, folder: Path, proc: str, lanes: int) -> int:
         asyncio.get_running_loop().add_signal_handler(how, stop.set)
     backend, diary = connect(url, patience_s=PATIENCE_S), Diary(folder, proc)
     await asyncio.gather(*(write(backend, diary, f"{proc}.{lane}", stop) for lane in range(lanes)))
+    diary.write("stopped")
+    while not (folder / "read").exists():  # the list is complete when every writer has stopped
+        await asyncio.sleep(0.01)
     code = 0
     try:
         names = await read_names(backend)
