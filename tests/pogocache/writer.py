@@ -21,7 +21,7 @@ from tests.pogocache.appends import Diary, append, read_names
 PATIENCE_S = 20.0
 
 
-async def write(backend: Backend, diary: Diary, lane: str, stop: asyncio.Event) -> None:
+async def write(backend: Backend, diary: Diary, lane: str, stop: asyncio.Event, lost: list[NexqError]) -> None:
     """Append one name after the other."""
     for number in itertools.count():
         if stop.is_set():
@@ -36,7 +36,7 @@ async def write(backend: Backend, diary: Diary, lane: str, stop: asyncio.Event) 
             diary.write("fail", name)
         except NexqError as error:
             diary.write("unknown", name)
-            diary.write("end", error=type(error).__name__, says=str(error))
+            lost.append(error)
             stop.set()
         # Others of this process have their turn, and the machine is not one process's alone.
         await asyncio.sleep(0.001)
@@ -48,20 +48,19 @@ async def main(url: str, folder: Path, proc: str, lanes: int) -> int:
     for how in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(how, stop.set)
     backend, diary = connect(url, patience_s=PATIENCE_S), Diary(folder, proc)
-    await asyncio.gather(*(write(backend, diary, f"{proc}.{lane}", stop) for lane in range(lanes)))
-    diary.write("stopped")
-    while not (folder / "read").exists():  # the list is complete when every writer has stopped
-        await asyncio.sleep(0.01)
-    code = 0
-    try:
+    lost: list[NexqError] = []
+    await asyncio.gather(*(write(backend, diary, f"{proc}.{lane}", stop, lost) for lane in range(lanes)))
+    if not lost:
+        diary.write("stopped")
+        while not (folder / "read").exists():  # the list is complete when every writer has stopped
+            await asyncio.sleep(0.01)
         names = await read_names(backend)
         diary.write("end", error="", count=len(names), sha=hashlib.sha256("\n".join(names).encode()).hexdigest())
-    except NexqError as error:
+    for error in lost[:1]:
         diary.write("end", error=type(error).__name__, says=str(error))
-        code = 3
     await backend.aclose()
     diary.close()
-    return code
+    return 3 if lost else 0
 
 
 if __name__ == "__main__":
