@@ -167,13 +167,13 @@ def pickup(given: str, jobs: int, gap_s: tuple[float, float], name: str) -> Figu
 
 async def _send(url: str, jobs: int, gap_s: tuple[float, float], band: Crew) -> list[float]:
     """Ten jobs to warm up, then the others, one after each gap. When each was sent."""
-    app, draw, sent = Nexq(url), random.Random(7), []
+    app, draw, sent = Nexq(url), random.Random(7), list[float]()
     for n in range(jobs):
         if n == 10:
             await asyncio.to_thread(band.wait, lambda: band.ran() >= 10, 60)
         await asyncio.sleep(draw.uniform(*gap_s))
         sent.append(time.time())
-        await app.enqueue("send_email", to="user@example.com", n=n)
+        await app.enqueue("send_email", {"to": "user@example.com", "n": n})
     await app.aclose()
     return sent
 
@@ -265,12 +265,16 @@ def memory(given: str, sizes: Sizes) -> Figures:
 async def _feed(server: PogoServer, jobs: int) -> list[float]:
     """Enqueue in tenths; each time the queue is empty: the server's resident size, MiB."""
     app = Nexq(server.url)
+
+    @app.handler("send_email")
+    async def send_email(to: str, n: int) -> None:
+        """What the worker runs, by its name."""
+
     store, tenth, rss = Store(connect(server.url)), jobs // 10, [_rss(server)]
     for at in range(0, jobs, tenth):
         for first in range(at, at + tenth, 1000):
-            await app.enqueue_many(
-                app.bind("send_email", to="user@example.com", n=n) for n in range(first, min(first + 1000, at + tenth))
-            )
+            numbers = range(first, min(first + 1000, at + tenth))
+            await app.enqueue_many(send_email.bind(to="user@example.com", n=n) for n in numbers)
         while True:
             counts = (await store.views.queue("default")).counts
             if not sum(n for state, n in counts.items() if state is not JobState.COMPLETED):
