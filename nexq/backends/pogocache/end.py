@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from nexq.backends.pogocache.chain import Keys
 from nexq.backends.pogocache.entry import BadEntry, NewerEntry, hash_of, open_entry
 from nexq.backends.pogocache.replica import Replica, Tip
 from nexq.backends.pogocache.wire import Command, Link
@@ -22,6 +23,23 @@ class Unsound(Exception):
     """The log is not as this process knows it: who is there must be looked at anew (join.py)."""
 
 
+def anchor(keys: Keys, tip: Tip) -> str:
+    """The key that shows whether a tip is still near the log's end: its entry.
+
+    At an epoch's start there is none; there it is the hint of snapshots, as nothing is trimmed before one is told of.
+    """
+    epoch = tip.epoch.epoch
+    return keys.entry(epoch, tip.position) if tip.position > tip.epoch.start else keys.newest(epoch)
+
+
+def stands(tip: Tip, found: bytes | None) -> bool:
+    """Whether what was found at its anchor shows that the tip is as it was, and that nothing after it was trimmed."""
+    if tip.position == tip.epoch.start:
+        return found is None or not found.isdigit() or int(found[:18]) <= tip.position
+    # After a snapshot was taken over, only the entry's hash is known.
+    return found == tip.raw if tip.raw else found is not None and hash_of(found) == tip.hash
+
+
 async def propose(link: Link, replica: Replica, tip: Tip, raw: bytes) -> bool:
     """Try to make `raw` the entry after the tip; False: another one stands there. Raises Unsound, WireLost."""
     keys, epoch, position = replica.keys, tip.epoch.epoch, tip.position + 1
@@ -30,14 +48,14 @@ async def propose(link: Link, replica: Replica, tip: Tip, raw: bytes) -> bool:
         replica,
         tip,
         ("SET", keys.entry(epoch, position), raw, "NX"),
-        ("GET", keys.entry(epoch, tip.position)),
+        ("GET", anchor(keys, tip)),
         ("EXISTS", keys.entry(epoch, position + 1)),
     )
-    if tip.raw and before != tip.raw:
-        if stored is not None and before is None:
+    if not stands(tip, before):
+        if stored is not None and (before is None or tip.position == tip.epoch.start):
             # Far behind the end: what was just written is below what others have trimmed, and nobody reads it.
             await link.ask(("DEL", keys.entry(epoch, position)))
-        raise Unsound("the last entry that was applied is not there any more" if before is None else "it was replaced")
+        raise Unsound(_gone(tip, before))
     _judge(replica, tip, *rest)
     if stored is None:
         return False
@@ -53,15 +71,17 @@ async def sync(link: Link, replica: Replica) -> None:
     """Apply everything that was written before this call. Raises Unsound, WireLost, LogError."""
     tip = replica.tip()
     keys, epoch = replica.keys, tip.epoch.epoch
-    there, raw, *rest = await _ask(
+    # An applied entry need not be read again: that it is there is enough.
+    look = "EXISTS" if tip.raw else "GET"
+    found, raw, *rest = await _ask(
         link,
         replica,
         tip,
-        ("EXISTS", keys.entry(epoch, tip.position)),
+        (look, anchor(keys, tip)),
         ("GET", keys.entry(epoch, tip.position + 1)),
     )
-    if tip.raw and not there:
-        raise Unsound("the last entry that was applied is not there any more")
+    if not (found if tip.raw else stands(tip, found)):
+        raise Unsound(_gone(tip, None))
     _judge(replica, tip, *rest)
     if raw is not None:
         replica.apply(raw)
@@ -108,6 +128,12 @@ async def _ask(link: Link, replica: Replica, tip: Tip, *commands: Command) -> li
         replica.clock.hear(tip.epoch, sent_mono, time.monotonic(), ttl_ms)
     replica.looked()
     return [*replies, *records, ttl_ms]
+
+
+def _gone(tip: Tip, found: bytes | None) -> str:
+    if tip.position == tip.epoch.start:
+        return "others have written since the epoch began, and trimmed what they wrote"
+    return f"entry {tip.position}, the last that was applied, was {'deleted' if found is None else 'replaced'}"
 
 
 def _judge(replica: Replica, tip: Tip, record: bytes | None, seal: bytes | None, ttl_ms: int) -> None:

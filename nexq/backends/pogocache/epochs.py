@@ -43,16 +43,21 @@ class Epochs:
         [hint] = await self._link.ask(("GET", self._keys.hint))
         start = max(1, int(hint) if hint is not None and hint.isdigit() and len(hint) < 10 else 1)
         for first in dict.fromkeys((start, max(start, known), 1)):
-            raw = await self._last_from(first)
-            if raw is not None:
+            number, raw = await self._last_from(first)
+            if raw is None:
+                continue
+            try:
                 return Epoch.unpack(raw)
+            except (BadRecord, NewerRecord) as error:
+                raise type(error)(f"the record {self._keys.epoch(number)}: {error}") from None
         return None
 
-    async def _last_from(self, start: int) -> bytes | None:
-        found: bytes | None = None
+    async def _last_from(self, start: int) -> tuple[int, bytes | None]:
+        """The last record of those from a number on: its number, and its bytes; None: there is none."""
+        found: tuple[int, bytes | None] = (start, None)
         while True:
             [raws] = await self._link.ask(("MGET", *(self._keys.epoch(start + i) for i in range(PROBE))))
-            there = [raw for raw in raws if raw is not None]
+            there = [(start + i, raw) for i, raw in enumerate(raws) if raw is not None]
             if not there:
                 return found
             found, start = there[-1], start + PROBE

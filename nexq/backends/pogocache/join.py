@@ -10,11 +10,11 @@ import asyncio
 import contextlib
 import logging
 import time
-from typing import Any
+from typing import Any, NoReturn
 
 from nexq.backends.pogocache import snapshot
 from nexq.backends.pogocache.chain import LINEAGE, BadRecord, Epoch, NewerRecord
-from nexq.backends.pogocache.end import Unsound, catch_up, sync
+from nexq.backends.pogocache.end import Unsound, anchor, catch_up, stands, sync
 from nexq.backends.pogocache.entry import BadEntry, NewerEntry, hash_of, open_entry
 from nexq.backends.pogocache.epochs import Epochs
 from nexq.backends.pogocache.machine import Machine
@@ -43,6 +43,12 @@ async def join(link: Link, replica: Replica) -> None:
     Raises LogError where that cannot be without losing something, WireLost, BackendUnavailable.
     """
     await _Join(link, replica).run()
+
+
+async def lose(link: Link, replica: Replica, why: str) -> NoReturn:
+    """A part of the log vanished from the running server: seal it, so that all stop. Raises LogLostError, WireLost."""
+    epoch = replica.tip().epoch
+    raise await _Join(link, replica)._stopped(epoch, LogLostError, why)
 
 
 class _Join:
@@ -198,12 +204,11 @@ class _Join:
                 return False
             raise self._trouble.sealed(mine, seal)
         tip = self._tip
-        if tip.raw:
-            [raw] = await self._link.ask(("GET", self._keys.entry(mine.epoch, tip.position)))
-            if raw is not None and raw != tip.raw:
+        [found] = await self._link.ask(("GET", anchor(self._keys, tip)))
+        if not stands(tip, found):
+            if found is not None and tip.position > mine.start:
                 raise await self._stopped(mine, LogReplacedError, "another entry stands where one was applied")
-            if raw is None:
-                return await self._jump(mine, tip)
+            return await self._jump(mine, tip)
         try:
             await catch_up(self._link, self._replica)
         except Unsound as error:
@@ -341,8 +346,7 @@ class _Join:
         except BadRecord as error:
             raise self._trouble.error(
                 LogDamagedError,
-                f"a key {self._keys.log}:epoch:… holds something else than an epoch's record: {error}. Nothing was "
-                "overwritten. If another program uses this server, give nexq a name of its own "
+                f"{error}. Nothing was overwritten. If another program uses this server, give nexq a name of its own "
                 "(pogocache://host:9401/name).",
                 None,
             ) from None

@@ -74,6 +74,9 @@ class Replica:
         self.over_budget = False
         self.server_bytes = 0
         self.audited_mono = 0.0
+        #: The last position that an audit has looked at; and of the snapshot it looks at: epoch, position, parts' keys.
+        self.audited_to = 0
+        self.audited_parts: tuple[int, int, list[str]] = (0, -1, [])
         #: The lines that look for new entries; the first leads, others stand in should its loop be blocked.
         self.lookers: list[object] = []
         self.measured_mono = 0.0

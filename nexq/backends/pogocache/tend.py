@@ -9,9 +9,10 @@ import time
 from typing import Any
 
 from nexq.backends.pogocache import snapshot
-from nexq.backends.pogocache.chain import NewerRecord
-from nexq.backends.pogocache.end import Unsound
-from nexq.backends.pogocache.replica import Replica
+from nexq.backends.pogocache.chain import Epoch, NewerRecord
+from nexq.backends.pogocache.end import Unsound, anchor, stands
+from nexq.backends.pogocache.join import lose
+from nexq.backends.pogocache.replica import Replica, Tip
 from nexq.backends.pogocache.snapshot import SnapshotGone
 from nexq.backends.pogocache.wire import Link
 
@@ -19,6 +20,8 @@ log = logging.getLogger("nexq.backend")
 
 AUDIT_S = 1.0
 MEASURE_S = 5.0
+#: Entries that are looked for in one audit.
+STRETCH = 1024
 #: No hint can be so far ahead of what this process has applied.
 FAR = 1_000_000
 #: What may come after a snapshot before the next one is made: bytes and operations weighed; and as a part of its size.
@@ -52,17 +55,17 @@ def due_weight(replica: Replica) -> float:
 
 
 async def audit(link: Link, replica: Replica) -> None:
-    """Look whether the log is whole: its record, its newest snapshot, the entries on both ends. Raises Unsound."""
+    """Look whether the log is whole: its record, and what a newcomer needs. Raises Unsound; LogLostError for a loss."""
     tip = replica.tip()
     keys, epoch = replica.keys, tip.epoch.epoch
-    [records, hint, there] = await link.ask(
+    [records, hint, found] = await link.ask(
         ("MGET", keys.epoch(epoch), keys.seal(epoch)),
         ("GET", keys.newest(epoch)),
-        ("EXISTS", keys.entry(epoch, tip.position)),
+        ("GET", anchor(keys, tip)),
     )
     if records[0] != tip.epoch.raw or records[1] is not None:
         raise Unsound("the epoch ended, or its record is gone")
-    if tip.raw and not there:
+    if not stands(tip, found):
         raise Unsound("the last entry that was applied is not there any more")
     at = int(hint) if hint is not None and hint.isdigit() and len(hint) < 19 else 0
     if at < replica.snapshot_at or at > tip.position + FAR:
@@ -74,16 +77,43 @@ async def audit(link: Link, replica: Replica) -> None:
     if at > replica.snapshot_at:
         # Another process made one: what came since is less than what this process counts.
         replica.snapshot_at, replica.weight = at, 0
-    needed = []
-    if at > tip.epoch.start:
-        needed.append(keys.manifest(epoch, at))
-    if at + 1 <= tip.position:
-        needed.append(keys.entry(epoch, at + 1))
-    if needed:
-        [count, again] = await link.ask(("EXISTS", *needed), ("GET", keys.newest(epoch)))
-        if count != len(needed) and again == hint:
-            raise Unsound("the oldest entry that is needed, or the newest snapshot, is not there any more")
+    await _audit_needed(link, replica, tip, at, hint)
     replica.well()
+
+
+async def _audit_needed(link: Link, replica: Replica, tip: Tip, at: int, hint: bytes | None) -> None:
+    """Look whether the snapshot at a position is whole, and a stretch of the entries after it, the next one each time.
+
+    Who holds a replica needs them no more. But the server deletes, and that is no place for jobs.
+    """
+    keys, epoch = replica.keys, tip.epoch.epoch
+    first = replica.audited_to + 1 if at <= replica.audited_to < tip.position else at + 1
+    last = min(first + STRETCH - 1, tip.position)
+    try:
+        needed = await _parts_at(link, replica, tip.epoch, at)
+    except SnapshotGone:
+        needed = [keys.manifest(epoch, at)]
+    except NewerRecord:
+        return
+    needed = [*needed, *(keys.entry(epoch, position) for position in range(first, last + 1))]
+    [count, again] = await link.ask(("EXISTS", *needed), ("GET", keys.newest(epoch)))
+    if count != len(needed) and again == hint:
+        lost = len(needed) - count
+        why = f"{lost:,} of {len(needed):,} entries between {first:,} and {last:,} and parts of the snapshot at {at:,}"
+        await lose(link, replica, f"{why} vanished from the running server")
+    replica.audited_to = last
+
+
+async def _parts_at(link: Link, replica: Replica, epoch: Epoch, at: int) -> list[str]:
+    """The keys of a snapshot: manifest and parts. Raises SnapshotGone, NewerRecord."""
+    if replica.audited_parts[:2] != (epoch.epoch, at):
+        keys = replica.keys
+        manifest = await snapshot.manifest_at(link, keys, epoch, at)
+        names = [] if manifest is None or manifest is epoch.base else [keys.manifest(epoch.epoch, at)]
+        if manifest is not None:
+            names += [keys.part(manifest.epoch, manifest.position, i, sha) for i, sha in enumerate(manifest.parts)]
+        replica.audited_parts = epoch.epoch, at, names
+    return replica.audited_parts[2]
 
 
 async def measure(link: Link, replica: Replica) -> None:
