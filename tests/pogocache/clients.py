@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from nexq.backends.pogocache import PogocacheBackend
-
 from tests.support.pogocache import GivenPogocache, Pogocache
 
 AnyServer = Pogocache | GivenPogocache

@@ -7,9 +7,9 @@ import random
 import time
 
 import pytest
-from nexq.backends.pogocache import tend
 
 from nexq.backends.base import Backend
+from nexq.backends.pogocache import tend
 from nexq.job import Spec
 from nexq.store import Entry, Store
 from tests.pogocache.appends import append, read_names

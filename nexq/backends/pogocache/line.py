@@ -172,11 +172,11 @@ class Line:
         """Join the log; what is wrong with it is remembered for all."""
         try:
             await join(link, self.replica)
+            self.replica.go_on()
             await self._carry(link)
-            self.replica.trouble = None
         except BaseException as error:
             if isinstance(error, LogError):
-                self.replica.trouble, self.replica.trouble_mono = error, time.monotonic()
+                self.replica.stop(error)
             else:
                 link.close("it could not join")
             raise
@@ -247,7 +247,7 @@ class Line:
             except Unsound as error:
                 log.info("%s: %s", self.replica.target.shown, error)
             except LogError as error:
-                self.replica.trouble, self.replica.trouble_mono = error, time.monotonic()
+                self.replica.stop(error)
                 raise
             await self._rejoin(link)
 
@@ -261,6 +261,9 @@ class Line:
         except Unsound as error:
             log.info("%s: %s", self.replica.target.shown, error)
             await self._rejoin(link)
+        except LogError as error:
+            self.replica.stop(error)
+            raise
 
     def _gather(self) -> Batch | None:
         """The next entry's calls."""

@@ -62,6 +62,7 @@ class Replica:
         #: Why the log cannot be used, and when that was found.
         self.trouble: LogError | None = None
         self.trouble_mono = 0.0
+        self._trouble_epoch: Epoch | None = None
         #: When all was last seen to be well, Unix ms.
         self.well_ms: float | None = None
         self.well_mono: float | None = None
@@ -264,6 +265,22 @@ class Replica:
             if not known or known[0][0] != position + 1:
                 return None, []
             return open_entry(known[0][1]).previous, [raw for _, raw in known]
+
+    # -- What goes wrong
+
+    def stop(self, error: LogError) -> None:
+        """The log cannot be used, by nobody in this process."""
+        with self.lock:
+            self.trouble, self.trouble_mono = error, time.monotonic()
+            self._trouble_epoch = self.epoch
+
+    def go_on(self) -> None:
+        """The log can be used again. Raises LogError: a loss is not undone by what caused it deleting the seal, too."""
+        with self.lock:
+            trouble = self.trouble
+            if isinstance(trouble, LogLostError) and self.epoch is not None and self.epoch is self._trouble_epoch:
+                raise trouble
+            self.trouble = None
 
     # -- Waiting
 

@@ -96,6 +96,8 @@ async def _audit_needed(link: Link, replica: Replica, tip: Tip, at: int, hint: b
     except NewerRecord:
         return
     needed = [*needed, *(keys.entry(epoch, position) for position in range(first, last + 1))]
+    if not needed:
+        return
     [count, again] = await link.ask(("EXISTS", *needed), ("GET", keys.newest(epoch)))
     if count != len(needed) and again == hint:
         lost = len(needed) - count

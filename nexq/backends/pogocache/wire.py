@@ -59,9 +59,11 @@ class Link(Wire):
             self._watch = self._loop.call_later(limit_s, self._look_at_deadlines)
         try:
             await futures[-1]
-        except WireLost:
+        except BaseException:
             for future in futures:
-                future.exception()
+                # Nobody will ask for these any more.
+                if not future.cancel():
+                    future.exception()
             raise
         replies = [future.result() for future in futures]
         for reply in replies:
