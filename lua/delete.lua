@@ -14,6 +14,7 @@
 --   cancelled   zset    job id -> time of the move, ms
 --   results     hash    job id -> result, JSON
 --   history     hash    job id -> one line per run that did not complete
+--   journal     hash    job id -> what it reported of itself
 --   unique      hash    unique key -> job id that holds it
 --   hooks       hash    job id -> its webhooks, a line each
 --   waiters     hash    job id -> names of those who wait for its end
@@ -36,7 +37,7 @@
 -- @include lib/find
 
 local keys = {
-  jobs = jobs, runs = runs, results = results, history = history, hooks = hooks,
+  jobs = jobs, runs = runs, results = results, history = history, journal = journal, hooks = hooks,
   blocked = blocked, scheduled = scheduled, retrying = retrying, running = running, completed = completed,
   dead = dead, cancelled = cancelled, ready = ready,
 }

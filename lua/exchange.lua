@@ -11,6 +11,7 @@
 --   runs        hash    job id -> run record
 --   results     hash    job id -> result, JSON
 --   history     hash    job id -> one line per run that did not complete
+--   journal     hash    job id -> what it reported of itself
 --   ready       prefix  the ready sets, one per priority
 --   scheduled   zset    job id -> due time, ms
 --   retrying    zset    job id -> due time, ms
@@ -71,8 +72,8 @@ if not is_duration(lease_ms) then return {'BAD', '0', 'lease_ms'} end
 if not string.find(keep, KEEP_FORM) then return {'BAD', '0', 'keep'} end
 if not string.find(took, '^[%d ]*$') then return {'BAD', '0', 'took'} end
 local keys = {
-  jobs = jobs, runs = runs, results = results, history = history, ready = ready, scheduled = scheduled,
-  retrying = retrying, running = running, completed = completed, dead = dead, cancelled = cancelled,
+  jobs = jobs, runs = runs, results = results, history = history, journal = journal, ready = ready,
+  scheduled = scheduled,  retrying = retrying, running = running, completed = completed, dead = dead, cancelled = cancelled,
   unique = unique, cancels = cancels, waiters = waiters, done = done, tombs = tombs, hooks = hooks,
 }
 local q = open_queue(queue, now_ms, events, minute, series)

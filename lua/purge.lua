@@ -6,6 +6,7 @@
 --   runs        hash    job id -> run record
 --   results     hash    job id -> result, JSON
 --   history     hash    job id -> one line per run that did not complete
+--   journal     hash    job id -> what it reported of itself
 --   ready       prefix  the ready sets, one per priority
 --   blocked     zset    job id -> enqueue time, ms
 --   scheduled   zset    job id -> due time, ms
@@ -47,6 +48,7 @@ if #wanted == 0 then return {'BAD', '0', 'state'} end
 if not is_whole(limit, 1, 1000) then return {'BAD', '0', 'limit'} end
 local q = open_queue(queue, now_ms, events, minute, series)
 q.sets = {ready = ready, scheduled = scheduled, retrying = retrying}
+local records = {jobs = jobs, runs = runs, results = results, history = history, journal = journal, hooks = hooks}
 local dropped = 0
 for i = 1, #wanted do
   local ids = dropped < limit and redis.call('ZRANGE', wanted[i], 0, limit - dropped - 1) or {}
@@ -54,7 +56,7 @@ for i = 1, #wanted do
     redis.call('ZREMRANGEBYRANK', wanted[i], 0, #ids - 1)
     release_unique(jobs, unique, ids, #ids)
     tell_waiters(waiters, done, ids, #ids)
-    forget_jobs({jobs = jobs, runs = runs, results = results, history = history, hooks = hooks}, ids, tombs, q.now)
+    forget_jobs(records, ids, tombs, q.now)
     dropped = dropped + #ids
     note(q, 'deleted', ids, #ids)
   end

@@ -6,6 +6,7 @@
 --   runs        hash    job id -> run record
 --   results     hash    job id -> result, JSON
 --   history     hash    job id -> one line per run that did not complete
+--   journal     hash    job id -> what it reported of itself
 --   ready       prefix  the ready sets, one per priority
 --   scheduled   zset    job id -> due time, ms
 --   retrying    zset    job id -> due time, ms
@@ -45,7 +46,7 @@
 -- @include lib/delete
 
 local keys = {
-  jobs = jobs, runs = runs, results = results, history = history, ready = ready, running = running,
+  jobs = jobs, runs = runs, results = results, history = history, journal = journal, ready = ready, running = running,
   scheduled = scheduled, retrying = retrying,
   completed = completed, dead = dead, cancelled = cancelled, unique = unique, cancels = cancels,
   waiters = waiters, done = done, tombs = tombs, hooks = hooks,

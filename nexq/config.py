@@ -32,6 +32,7 @@ SETTINGS: dict[str, tuple[str, type]] = {
     "keep_dead": ("NEXQ_KEEP_DEAD", float),
     "keep_dead_count": ("NEXQ_KEEP_DEAD_COUNT", int),
     "log_level": ("NEXQ_LOG_LEVEL", str),
+    "job_log": ("NEXQ_JOB_LOG", bool),
     "log_format": ("NEXQ_LOG_FORMAT", str),
     "port": ("NEXQ_PORT", int),
     "root_path": ("NEXQ_ROOT_PATH", str),

@@ -9,6 +9,8 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar, cast, overload
 
+from nexq.journal import JobLog, Journal
+
 T = TypeVar("T")
 
 
@@ -32,7 +34,8 @@ class Context:
     delivery    this claim's number, those of dead workers included
     token       the fencing token: larger for each later claim; hand it to stores that can compare it
     deadline    Unix time in seconds when the timeout ends the run, None without a timeout
-    log         a logger whose records carry job_id, job_type, queue, attempt and worker
+    log         a logger whose records carry job_id, job_type, queue, attempt and worker; what it logs from INFO on is
+                kept beside the job (NEXQ_JOB_LOG=0 turns that off)
     """
 
     job: JobInfo
@@ -43,6 +46,25 @@ class Context:
     deadline: float | None
     log: logging.LoggerAdapter[logging.Logger]
     _cancelled: threading.Event = field(default_factory=threading.Event, repr=False)
+    _journal: Journal | None = field(default=None, repr=False)
+
+    def progress(self, fraction: float, text: str = "") -> None:
+        """Tell how far the run is: 0 to 1, and a few words. Shown beside the job; may be called often, in any thread.
+
+        Raises ValueError for what is no number.
+        """
+        if self._journal is not None:
+            self._journal.progress(fraction, text)
+
+    def take_report(self, progress: str, lines: list[str]) -> None:
+        """Take in what a child process gathered."""
+        if self._journal is not None:
+            self._journal.add(progress.encode(), [line.encode() for line in lines])
+
+    @property
+    def reports(self) -> tuple[bool, bool]:
+        """Whether progress is taken, and whether what is logged is kept too."""
+        return self._journal is not None, isinstance(self.log, JobLog) and self.log.keeps
 
     @property
     def cancelled(self) -> bool:

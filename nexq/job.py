@@ -118,6 +118,29 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Reported:
+    """What a job reported of itself: how far it is, and the newest lines that it logged, of `total`."""
+
+    total: int = 0
+    progress: dict[str, Any] | None = None
+    lines: tuple[dict[str, Any], ...] = ()
+
+    @classmethod
+    def unpack(cls, raw: bytes) -> Reported:
+        """The report of a stored journal (lua/lib/journal.lua)."""
+        if not raw:
+            return cls()
+        head, *lines = raw.split(b"\n")
+        total, _, progress = head.partition(b" ")
+        told = None
+        if progress:
+            at_ms, fraction, text = progress.decode().split(" ", 2)
+            told = {"at_ms": int(at_ms), "fraction": float(fraction), "text": text}
+        first = int(total) - len(lines) + 1
+        return cls(int(total), told, tuple({"n": first + i, **orjson.loads(line)} for i, line in enumerate(lines)))
+
+
+@dataclass(frozen=True, slots=True)
 class JobRecord:
     """All that is known of a job at one moment."""
 

@@ -25,6 +25,7 @@ QUEUE_KEYS = {
     "runs": "hash",
     "results": "hash",
     "history": "hash",
+    "journal": "hash",
     "unique": "hash",
     "cancels": "hash",
     "waiters": "hash",

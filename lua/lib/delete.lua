@@ -1,12 +1,13 @@
 -- forget_jobs(keys, ids, tombs, now): drop the records of jobs that stand in no set any more. A tombstone stays
 -- for a while where `tombs` is given, so that a late repeat of the enqueue cannot bring the job back.
---   keys  {jobs, runs, results, history, hooks}
+--   keys  {jobs, runs, results, history, journal, hooks}
 local function forget_jobs(keys, ids, tombs, now)
   redis.call('HDEL', keys.jobs, unpack(ids))
   redis.call('HDEL', keys.runs, unpack(ids))
   redis.call('HDEL', keys.results, unpack(ids))
   redis.call('HDEL', keys.history, unpack(ids))
   if redis.call('EXISTS', keys.hooks) == 1 then redis.call('HDEL', keys.hooks, unpack(ids)) end
+  if redis.call('EXISTS', keys.journal) == 1 then redis.call('HDEL', keys.journal, unpack(ids)) end
   if tombs then
     local members = {}
     for i = 1, #ids do

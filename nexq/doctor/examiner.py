@@ -28,6 +28,7 @@ _HASHES = {
     "cancels": "orphan_cancel",
     "waiters": "orphan_waiter",
     "hooks": "orphan_hook",
+    "journal": "orphan_journal",
 }
 
 

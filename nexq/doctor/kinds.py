@@ -202,6 +202,7 @@ KINDS = {
         "HDEL the fields from `cancels`.",
     ),
     "orphan_waiter": Kind("orphan", "warning", "Waiters wait for no job.", "HDEL the fields from `waiters`."),
+    "orphan_journal": Kind("orphan", "warning", "Reports belong to no job.", "HDEL the fields from `journal`."),
     "orphan_hook": Kind("orphan", "warning", "Webhooks belong to no job.", "HDEL the fields from `hooks`."),
     "log_broken": Kind("log", "error", "The log cannot be used.", "Do as the message says."),
     "log_entry": Kind(

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, cast
 
 from nexq.backends.base import Arg, Backend
 from nexq.errors import InvalidJob, JobNotFound, OutcomeUnknown, UniqueConflict
+from nexq.journal import Report
 from nexq.keys import queue_keys
 from nexq.scripts import Script, load
 from nexq.states import JobState
@@ -272,6 +273,14 @@ class Moves:
     async def listen(self, queue: str, ttl_s: float) -> int:
         """Have a queue's moves noted for ttl_s from now. Returns the newest event's number."""
         return int((await self._run("listen", queue, ttl_s * 1000))[1])
+
+    async def report(self, queue: str, reports: Sequence[tuple[bytes, int, Report]]) -> list[bytes]:
+        """Hand in what at most 100 running jobs report: (id, token, report). Returns the ids that were not taken."""
+        args: list[Arg] = []
+        for id, token, (progress, lines) in reports:
+            args += (id, token, progress, b"\n".join(lines))
+        reply = await self._run("report", queue, *args)
+        return list(reply[1])
 
     async def watch(self, queue: str, id: str, waiter: str) -> JobState:
         """Ask to be told of a job's end on list `done:<waiter>`, unless it has ended. Raises JobNotFound."""

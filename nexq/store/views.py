@@ -10,7 +10,7 @@ import orjson
 
 from nexq.backends.base import Backend
 from nexq.errors import InvalidJob, JobNotFound
-from nexq.job import Attempt, JobRecord, Run, Spec
+from nexq.job import Attempt, JobRecord, Reported, Run, Spec
 from nexq.keys import queue_keys, system_keys
 from nexq.scripts import load
 from nexq.states import JobState
@@ -203,6 +203,13 @@ class Views:
             paused=paused,
             totals={k.removesuffix("_total"): int(v) for k, v in record.items() if k.endswith("_total")},
         )
+
+    async def journal(self, queue: str, id: str) -> Reported:
+        """What a job reported of itself."""
+        script = load("journal")
+        keys = script.bind_keys(queue_keys(self.namespace, queue))
+        reply = cast("list[Any]", await self.backend.run(script, queue, keys, (id,)))
+        return Reported.unpack(reply[1])
 
     async def series(self, queue: str, step: Step, limit: int) -> list[Row]:
         """What happened in a queue, in rows of `step` minutes, oldest first, the last one still filling.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from weakref import WeakKeyDictionary
 
 import orjson
@@ -14,7 +14,8 @@ from starlette.responses import Response
 
 from nexq.backends import Arg
 from nexq.errors import InvalidPayload
-from nexq.job import Spec
+from nexq.job import JobRecord, Spec
+from nexq.journal import LINE_CHARS, MOST_LINES, NOTHING, TEXT_CHARS, Journal
 from nexq.keys import check_id, check_queue
 from nexq.payload import dump_json, loads
 from nexq.store import Claim, Exchanged
@@ -71,6 +72,18 @@ class ExtendRequest(Token):
     """More time."""
 
     lease: Annotated[float, Field(ge=1, le=86_400)] = 30.0
+
+
+class ReportRequest(Token):
+    """What a claimed job tells of itself while it runs."""
+
+    progress: Annotated[float | None, Field(ge=0, le=1, description="How far it is, 0 to 1.")] = None
+    text: Annotated[str, Field(max_length=TEXT_CHARS, description="A few words beside the progress.")] = ""
+    lines: Annotated[
+        list[Annotated[str, Field(max_length=LINE_CHARS)]],
+        Field(default_factory=list, max_length=MOST_LINES, description="Lines for its log."),
+    ]
+    level: Annotated[Literal["info", "warning", "error"], Field(description="Of the lines.")] = "info"
 
 
 async def claim(call: Call) -> Response:
@@ -186,6 +199,21 @@ async def extend(call: Call) -> Response:
     return answer({"id": id, "cancel_requested": bool(stop)})
 
 
+async def report(call: Call) -> Response:
+    """`POST /api/jobs/{id}/report`: how far a claimed job is, and lines for its log."""
+    body = await call.model(ReportRequest)
+    record = await _found(call)
+    journal = Journal(record.run.attempt, lambda: None)
+    if body.progress is not None:
+        journal.progress(body.progress, body.text)
+    for text in body.lines:
+        journal.line(body.level, text)
+    told = journal.take()
+    if told != NOTHING and await call.store.moves.report(record.queue, [(record.id.encode(), body.token, told)]):
+        raise _not_owner(record.id)
+    return answer({"id": record.id, "state": record.state.value})
+
+
 async def _settle(call: Call, *, completed: Sequence[Arg] = (), others: Sequence[Arg] = ()) -> Response:
     queue = await _queue_of(call)
     id = check_id(call.path("id"))
@@ -199,9 +227,13 @@ async def _settle(call: Call, *, completed: Sequence[Arg] = (), others: Sequence
 
 
 async def _queue_of(call: Call) -> str:
+    return (await _found(call)).queue
+
+
+async def _found(call: Call) -> JobRecord:
     from nexq.web.jobs import find
 
-    return (await find(call)).queue
+    return await find(call)
 
 
 def _allow(call: Call, queue: str) -> None:

@@ -15,6 +15,7 @@ from starlette.responses import Response, StreamingResponse
 
 from nexq.errors import BackendError
 from nexq.store import Store
+from nexq.store.views import Event
 from nexq.web.call import Call
 from nexq.web.jobs import find
 from nexq.web.problems import Problem
@@ -26,6 +27,10 @@ LOOK_S = 0.2
 DISCOVER_S = 2.0
 HEARTBEAT_S = 15.0
 MOST_QUEUES = 100
+#: The event of a running job that reports something; told as `progress` and `log` to those who follow the job.
+JOURNAL = "journal"
+#: What holds, in an event's id, how much of the followed job's log was told. No queue can be called so.
+_LOG = "~log"
 OPENING = b"retry: 1000\n\n"
 STREAM_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
@@ -47,9 +52,12 @@ class Follower:
         self._only_ids = only_ids
         self._only_what = only_what
         self._at = dict.fromkeys(queues, 0)
+        #: The number of the last line of the followed job's log that was told; the progress that was.
+        self._told = 0
+        self._progress: object = None
         self._renew_mono = 0.0
 
-    async def start(self, last_id: str) -> None:
+    async def start(self, last_id: str, queues: list[str]) -> None:
         """Begin after `last_id`; with none, now. Of all queues, one that `last_id` does not name has come since."""
         known = _read_position(last_id) if last_id else {}
         if self._more is not None:
@@ -60,6 +68,10 @@ class Follower:
             newest = await self._store.moves.listen(queue, LISTEN_S)
             unnamed = 0 if last_id and self._more is not None else newest
             self._at[queue] = min(known.get(queue, unnamed), newest)
+        for id in self._only_ids:
+            reported = await self._store.views.journal(queues[0], id)
+            self._told = min(known.get(_LOG, reported.total), reported.total)
+            self._progress = reported.progress
         self._renew_mono = time.monotonic() + LISTEN_S / 3
 
     async def frames(self) -> AsyncIterator[bytes]:
@@ -96,17 +108,35 @@ class Follower:
             yield self._frame("gap", {"queue": queue, "missed": first - after - 1})
         for event in events:
             self._at[queue] = event.number
+            if event.what == JOURNAL and "journal" not in self._only_what:
+                async for frame in self._reports(queue, event):
+                    yield frame
+                continue
             if self._only_what and event.what not in self._only_what:
                 continue
             ids = [id for id in event.ids if not self._only_ids or id in self._only_ids]
             if ids or (not event.ids and not self._only_ids):
                 yield self._frame(event.what, {"queue": queue, "ids": ids, "at_ms": event.at_ms})
 
+    async def _reports(self, queue: str, event: Event) -> AsyncIterator[bytes]:
+        """What the followed job reported since the last time."""
+        for id in self._only_ids.intersection(event.ids):
+            reported = await self._store.views.journal(queue, id)
+            about = {"queue": queue, "ids": [id], "at_ms": event.at_ms}
+            if reported.progress is not None and reported.progress != self._progress:
+                self._progress = reported.progress
+                yield self._frame("progress", about | reported.progress)
+            lines = [line for line in reported.lines if line["n"] > self._told]
+            if lines:
+                self._told = reported.total
+                yield self._frame("log", about | {"lines": lines})
+
     def _frame(self, what: str, data: dict[str, object]) -> bytes:
         return b"id: %b\nevent: %b\ndata: %b\n\n" % (self._position(), what.encode(), orjson.dumps(data))
 
     def _position(self) -> bytes:
-        return ",".join(f"{queue}={number}" for queue, number in self._at.items()).encode()
+        at = self._at | {_LOG: self._told} if self._only_ids else self._at
+        return ",".join(f"{queue}={number}" for queue, number in at.items()).encode()
 
     async def _discover(self) -> None:
         """Follow queues that are new, from their first job."""
@@ -150,7 +180,7 @@ async def _stream(
     allowed = [q for q in queues if call.principal.may_touch(q)][:MOST_QUEUES]
     what = frozenset(w for w in call.query("event").split(",") if w)
     follower = Follower(call.store, allowed, ids, what, more)
-    await follower.start(call.request.first(b"last-event-id") or call.query("last_event_id"))
+    await follower.start(call.request.first(b"last-event-id") or call.query("last_event_id"), allowed)
     return StreamingResponse(follower.frames(), headers=STREAM_HEADERS, media_type="text/event-stream")
 
 

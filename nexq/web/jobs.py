@@ -28,7 +28,19 @@ async def get_job(call: Call) -> Response:
     if wait_s is not None and not record.state.ended:
         await call.app.link().wait(record.queue, record.id, wait_s)
         record = await call.store.views.get(record.queue, record.id)
-    return answer({**record.as_dict(), "timeline": timeline(record)})
+    reported = await call.store.views.journal(record.queue, record.id)
+    shown = {
+        **record.as_dict(),
+        "timeline": timeline(record),
+        "progress": reported.progress,
+        "log": reported.lines,
+        "log_total": reported.total,
+    }
+    if call.query("exact") == "1":
+        # As it is stored: for clients whose numbers are less exact than JSON's.
+        shown["payload_json"] = record.spec.payload.decode()
+        shown["result_json"] = None if record.result is None else record.result.decode()
+    return answer(shown)
 
 
 async def cancel_job(call: Call) -> Response:
@@ -90,6 +102,8 @@ async def find(call: Call) -> JobRecord:
 def timeline(record: JobRecord) -> list[dict[str, object]]:
     """What happened to the job, in order: `{"at_ms", "event", …}`."""
     events: list[dict[str, object]] = [{"at_ms": record.spec.enqueued_ms, "event": "enqueued"}]
+    if record.state is JobState.SCHEDULED and not record.attempts:
+        events.append({"at_ms": record.spec.enqueued_ms, "event": "scheduled", "due_ms": record.score_ms})
     for a in record.attempts:
         events.append({"at_ms": a.started_ms, "event": "started", "attempt": a.attempt, "worker": a.worker})
         error = {k: v for k, v in a.error.items() if k in ("type", "message")}

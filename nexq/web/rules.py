@@ -8,7 +8,22 @@ from typing import Any
 from pydantic import BaseModel
 
 from nexq.states import JobState
-from nexq.web import bulk, claims, dead, events, hooks, jobs, listing, metrics, models, overview, queues, series, submit
+from nexq.web import (
+    bulk,
+    claims,
+    dead,
+    events,
+    hooks,
+    jobs,
+    listing,
+    metrics,
+    models,
+    models_figures,
+    overview,
+    queues,
+    series,
+    submit,
+)
 from nexq.web.access import ACCESS
 from nexq.web.docs import DOCS
 from nexq.web.models import JobAccepted, JobBody, JobPage, JobRequest
@@ -79,8 +94,9 @@ def _get(path: str) -> Rule:
         endpoint=jobs.get_job,
         scope=Scope.READ,
         tag="jobs",
-        summary="One job with its timeline",
-        query=_QUEUE,
+        summary="One job with its timeline, progress and log",
+        query=_QUEUE
+        | {"exact": {**_STRING, "enum": ["1"], "description": "Payload and result also as the text that is stored."}},
         answers=_JOB,
     )
 
@@ -157,6 +173,7 @@ API: list[Rule] = [
         for verb, endpoint, tag, summary, body, answers in (
             ("complete", claims.complete, "workers", "Complete a claimed job", claims.CompleteRequest, _MOVED),
             ("fail", claims.fail, "workers", "Fail a claimed job", claims.FailRequest, _MOVED),
+            ("report", claims.report, "workers", "Tell of a claimed job's progress", claims.ReportRequest, _MOVED),
             (
                 "extend",
                 claims.extend,
@@ -327,7 +344,7 @@ API: list[Rule] = [
         scope=Scope.READ,
         tag="overview",
         summary="Queues with rates, percentiles and alarms, and workers",
-        answers={200: ("The overview.", models.OverviewBody)},
+        answers={200: ("The overview.", models_figures.OverviewBody)},
     ),
     Rule(
         method="GET",
@@ -350,7 +367,7 @@ API: list[Rule] = [
             "queue": _QUEUES,
             "by": {**_STRING, "enum": ["queue"], "description": "Also of each queue."},
         },
-        answers={200: ("Columns of figures, a place per bucket, oldest first.", models.SeriesBody)},
+        answers={200: ("Columns of figures, a place per bucket, oldest first.", models_figures.SeriesBody)},
     ),
     *hooks.rules(_LISTING, _QUEUE),
     *ACCESS,

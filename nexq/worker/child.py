@@ -18,6 +18,7 @@ from typing import Any
 import orjson
 
 from nexq.depends import Context, JobInfo
+from nexq.journal import JobLog, Journal
 from nexq.outcome import Control, Snooze
 from nexq.payload import dump_json
 from nexq.registry import HandlerSpec
@@ -38,10 +39,11 @@ def main(pipe_fd: int, life_fd: int) -> None:
         except (EOFError, OSError):
             return
         try:
-            reply = _reply(_call(request))
+            reply = _reply(_call(request, pipe))
         except BaseException as error:
             reply = _failure(error)
-        pipe.send_bytes(orjson.dumps(reply))
+        with _handing_in:
+            pipe.send_bytes(orjson.dumps(reply))
 
 
 def _reply(value: Any) -> dict[str, Any]:
@@ -66,12 +68,12 @@ def _die_with_worker(life_fd: int) -> None:
     os.killpg(0, signal.SIGKILL)
 
 
-def _call(request: dict[str, Any]) -> Any:
+def _call(request: dict[str, Any], pipe: Connection[Any, Any]) -> Any:
     """Import the handler's module, find the function, run it."""
     sys.path[:] = request["path"]
     spec = _find(request["module"], request["main_file"], request["name"])
     kwargs = spec.signature.parse(request["kwargs"].encode())
-    return asyncio.run(_run(spec, kwargs, _context_of(request)))
+    return asyncio.run(_run(spec, kwargs, _context_of(request, pipe)))
 
 
 def _find(module: str, main_file: str | None, name: str) -> HandlerSpec:
@@ -102,7 +104,7 @@ async def _run(spec: HandlerSpec, kwargs: dict[str, Any], context: Context) -> A
         return spec.fn(**kwargs)
 
 
-def _context_of(request: dict[str, Any]) -> Context:
+def _context_of(request: dict[str, Any], pipe: Connection[Any, Any]) -> Context:
     job = JobInfo(*request["job"])
     attempt, max_attempts, delivery, token, deadline = request["run"]
     extra = {
@@ -112,5 +114,24 @@ def _context_of(request: dict[str, Any]) -> Context:
         "attempt": attempt,
         "worker": request["worker"],
     }
-    log = logging.LoggerAdapter(logging.getLogger("nexq.job"), extra)
-    return Context(job, attempt, max_attempts, delivery, token, deadline, log)
+    takes, keeps = request["reports"]
+    journal = _open_journal(attempt, pipe) if takes else None
+    log = JobLog(logging.getLogger("nexq.job"), extra, journal if keeps else None)
+    return Context(job, attempt, max_attempts, delivery, token, deadline, log, _journal=journal)
+
+
+#: A handler may report in several threads; a message goes out whole.
+_handing_in = threading.Lock()
+
+
+def _open_journal(attempt: int, pipe: Connection[Any, Any]) -> Journal:
+    journal = Journal(attempt, lambda: _hand_in(journal, pipe))
+    return journal
+
+
+def _hand_in(journal: Journal, pipe: Connection[Any, Any]) -> None:
+    with _handing_in:
+        progress, lines = journal.take()
+        if progress or lines:
+            report = [progress.decode(), [line.decode() for line in lines]]
+            pipe.send_bytes(orjson.dumps({"report": report}))

@@ -18,6 +18,7 @@ from nexq.clock import seconds
 from nexq.depends import Context, JobInfo
 from nexq.errors import InvalidPayload
 from nexq.job import Spec
+from nexq.journal import JobLog, Journal
 from nexq.outcome import DONE, Bury, Cancel, Control, Outcome, Snooze
 from nexq.payload import dump_json
 from nexq.registry import HandlerSpec, Registry
@@ -42,8 +43,17 @@ class TimedOut(Exception):
 class Executor:
     """Runs handlers: async ones on the loop, sync ones in threads, `process` ones in killable children."""
 
-    def __init__(self, registry: Registry, worker: str = "", built_in: Iterable[HandlerSpec] = ()) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        worker: str = "",
+        built_in: Iterable[HandlerSpec] = (),
+        open_journal: Callable[[Running, int], Journal] | None = None,
+        keep_log: bool = True,
+    ) -> None:
         self._worker = worker
+        self._open_journal = open_journal
+        self._keep_log = keep_log
         self._handlers = {h.name.encode(): h for h in (*built_in, *registry)}
         self._threads = Threads()
         self._processes = ProcessPool()
@@ -101,7 +111,7 @@ class Executor:
         options: dict[str, Any] | None,
     ) -> Any:
         """Run with timeout, context and dependencies."""
-        context = _context(handler, running, timeout_s, options, self._worker)
+        context = self._context(handler, running, timeout_s, options)
         deadline = asyncio.timeout(timeout_s)
         failure: BaseException | None = None
         try:
@@ -151,25 +161,32 @@ class Executor:
             return Outcome("release")
         return Outcome("release", detail=b'{"type":"Shutdown","message":"the worker stopped; given back"}')
 
-
-def _context(
-    handler: HandlerSpec, running: Running, timeout_s: float | None, options: dict[str, Any] | None, worker: str
-) -> Context:
-    claim = running.claim
-    spec = Spec.unpack(claim.spec)
-    attempt, delivery = _counts(claim.counts)
-    info = JobInfo(claim.id.decode(), spec.type, running.queue, spec.priority, spec.enqueued_ms)
-    extra = {"job_id": info.id, "job_type": info.type, "queue": info.queue, "attempt": attempt, "worker": worker}
-    return Context(
-        job=info,
-        attempt=attempt,
-        max_attempts=_max_attempts(handler, options),
-        delivery=delivery,
-        token=claim.token,
-        deadline=None if timeout_s is None else time.time() + timeout_s,
-        log=logging.LoggerAdapter(log, extra),
-        _cancelled=running.cancelled,
-    )
+    def _context(
+        self, handler: HandlerSpec, running: Running, timeout_s: float | None, options: dict[str, Any] | None
+    ) -> Context:
+        claim = running.claim
+        spec = Spec.unpack(claim.spec)
+        attempt, delivery = _counts(claim.counts)
+        info = JobInfo(claim.id.decode(), spec.type, running.queue, spec.priority, spec.enqueued_ms)
+        extra = {
+            "job_id": info.id,
+            "job_type": info.type,
+            "queue": info.queue,
+            "attempt": attempt,
+            "worker": self._worker,
+        }
+        journal = self._open_journal(running, attempt) if self._open_journal is not None else None
+        return Context(
+            job=info,
+            attempt=attempt,
+            max_attempts=_max_attempts(handler, options),
+            delivery=delivery,
+            token=claim.token,
+            deadline=None if timeout_s is None else time.time() + timeout_s,
+            log=JobLog(log, extra, journal if self._keep_log else None),
+            _cancelled=running.cancelled,
+            _journal=journal,
+        )
 
 
 def _counts(counts: bytes) -> tuple[int, int]:

@@ -22,6 +22,7 @@ from nexq.worker.feed import BATCH, Feed
 from nexq.worker.heartbeat import Heartbeat
 from nexq.worker.readiness import why_not_ready
 from nexq.worker.report import log_outcome, publish
+from nexq.worker.reporter import Reporter
 from nexq.worker.running import Running, Stop
 from nexq.worker.settings import WorkerSettings
 from nexq.worker.tally import Gauges, Tally
@@ -43,7 +44,9 @@ class Worker:
         self.settings = settings
         self._store = store
         self._registry = registry
-        self._executor = Executor(registry, settings.id, [deliver_spec(store, settings.webhook_allow)])
+        self._reporter = Reporter(store)
+        built_in = [deliver_spec(store, settings.webhook_allow)]
+        self._executor = Executor(registry, settings.id, built_in, self._reporter.open, settings.job_log)
         self._concurrency = settings.concurrency
         self._running: dict[_Key, Running] = {}
         self._backlog: deque[tuple[Feed, Running]] = deque()
@@ -171,6 +174,7 @@ class Worker:
             for task in (*feeds, *others):
                 task.cancel()
             results = await asyncio.gather(*feeds, *others, return_exceptions=True)
+            await self._reporter.aclose()
             await asyncio.to_thread(self._heartbeat.stop)
             await self._executor.aclose()
         for result in results:

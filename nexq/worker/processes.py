@@ -104,24 +104,33 @@ class _Child:
 
     async def call(self, handler: HandlerSpec, kwargs: dict[str, Any], context: Context) -> Any:
         """Run a handler in the child. Raises RemoteError (its own error), ChildKilled (the child died)."""
-        loop = asyncio.get_running_loop()
-        answered: asyncio.Future[None] = loop.create_future()
-        fd = self._pipe.fileno()
-        loop.add_reader(fd, _wake, answered)
         try:
             self._pipe.send_bytes(_request(handler, kwargs, context))
-            await answered
-            reply = orjson.loads(self._pipe.recv_bytes())
+            reply = await self._receive()
+            while "report" in reply:
+                context.take_report(*reply["report"])
+                reply = await self._receive()
         except (EOFError, OSError) as error:
             raise ChildKilled(f"the handler's process died ({self._exit()})") from error
-        finally:
-            loop.remove_reader(fd)
         if "error" in reply:
             raise RemoteError(*reply["error"])
         if "control" in reply:
             kind, argument = reply["control"]
             return _CONTROLS[kind](argument)
         return loads(reply["value"].encode())
+
+    async def _receive(self) -> dict[str, Any]:
+        """The child's next message."""
+        loop = asyncio.get_running_loop()
+        told: asyncio.Future[None] = loop.create_future()
+        fd = self._pipe.fileno()
+        loop.add_reader(fd, _wake, told)
+        try:
+            await told
+            message: dict[str, Any] = orjson.loads(self._pipe.recv_bytes())
+            return message
+        finally:
+            loop.remove_reader(fd)
 
     @property
     def alive(self) -> bool:
@@ -157,6 +166,7 @@ def _request(handler: HandlerSpec, kwargs: dict[str, Any], context: Context) -> 
             "kwargs": handler.signature.pack((), kwargs, limit=1 << 40).decode(),
             "job": [getattr(context.job, f) for f in JobInfo.__slots__],
             "worker": (context.log.extra or {}).get("worker", ""),
+            "reports": context.reports,
             "run": [context.attempt, context.max_attempts, context.delivery, context.token, context.deadline],
         }
     )

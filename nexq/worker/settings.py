@@ -28,6 +28,7 @@ class WorkerSettings:
     grace_s      how long running jobs may go on after a stop was asked for
     watchdog_s   without a successful claim round trip for this long the worker gives up and exits non-zero
     metrics      count and time runs by handler
+    job_log      keep what handlers log through their context beside their jobs
     burst        stop when no job is ready, instead of waiting
     webhook_allow  addresses that webhooks may go to although they are not public (nexq.webhooks.Guard)
     """
@@ -38,6 +39,7 @@ class WorkerSettings:
     grace_s: float = 30.0
     watchdog_s: float = 150.0
     metrics: bool = False
+    job_log: bool = field(default_factory=lambda: setting("job_log", None, True))
     burst: bool = False
     keep: Keep = field(default_factory=Keep)
     webhook_allow: str = field(default_factory=lambda: setting("webhook_allow", None, ""))

@@ -16,6 +16,7 @@ def check_invariants(before: State, after: State) -> None:
     assert set(after.get("running", {})) <= set(runs), "a running job has a run record"
     assert set(after.get("cancels", {})) <= set(after.get("running", {})), "only running jobs are asked to cancel"
     assert not set(after.get("tombs", {})) & set(jobs), "a tombstone's id is no job"
+    assert set(after.get("journal", {})) <= set(jobs), "what was reported belongs to a job"
     assert set(after.get("results", {})) <= set(after.get("completed", {})), "only completed jobs have a result"
     _check_unique(after)
     _check_ready(after)

@@ -76,6 +76,7 @@ DAMAGE: dict[str, tuple[list[Command], str, str, str]] = {
     "history of nobody": ([("HSET", key("history"), "nobody", "bury 1 1 1 1 w {}")], "orphan", "warning", "nobody"),
     "cancel mark of a waiting job": ([("HSET", key("cancels"), "ready-1", "1")], "orphan", "warning", "ready-1"),
     "waiter of nobody": ([("HSET", key("waiters"), "nobody", "w")], "orphan", "warning", "nobody"),
+    "report of nobody": ([("HSET", key("journal"), "nobody", "0 ")], "orphan", "warning", "nobody"),
     "webhook of nobody": ([("HSET", key("hooks"), "nobody", "c {}")], "orphan", "warning", "nobody"),
 }
 

@@ -44,6 +44,13 @@ def make_app(url: str, **options: Any) -> Nexq:
     async def fail(why: str = "no reason") -> None:
         raise ValueError(why)
 
+    @app.handler("report")
+    async def report(ctx: Context, steps: int = 4) -> None:
+        for step in range(steps):
+            ctx.log.info("step %d", step)
+            ctx.progress((step + 1) / steps, f"{step + 1} of {steps}")
+            await asyncio.sleep(0.25)
+
     @app.handler("stay")
     async def stay(ctx: Context) -> None:
         await asyncio.Event().wait()

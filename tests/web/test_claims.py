@@ -176,3 +176,23 @@ def test_the_worker_in_plain_shell(served: Served) -> None:
         assert job["state"] == "completed" and job["result"] == f'QUOTE " AND\nLINE {n} É', (job, done)
     assert served.state(fails) in ("retrying", "ready", "dead")
     assert served.state(bad) in ("scheduled", "ready")
+
+
+def test_a_worker_reports_on_its_job(served: Served) -> None:
+    id = served.submit("echo", 1, queue="reports")
+    (job,) = served.client.post("/api/claim", json={"worker": "w", "queue": "reports"}).json()["jobs"]
+    told = {"token": job["token"], "progress": 0.5, "text": "half", "lines": ["one", "two\nlines"], "level": "warning"}
+    answer = served.client.post(f"/api/jobs/{id}/report", json=told)
+    assert (answer.status_code, answer.json()) == (200, {"id": id, "state": "running"})
+    shown = served.client.get(f"/api/jobs/{id}?exact=1").json()
+    assert (shown["progress"]["fraction"], shown["progress"]["text"]) == (0.5, "half")
+    assert [(line["n"], line["level"], line["text"], line["attempt"]) for line in shown["log"]] == [
+        (1, "warning", "one", 1),
+        (2, "warning", "two\nlines", 1),
+    ]
+    assert (shown["payload_json"], shown["result_json"]) == ("1", None)
+    other = {**told, "token": job["token"] + 1}
+    problem(served.client.post(f"/api/jobs/{id}/report", json=other), 409, "not-owner")
+    for bad in ({"progress": 2}, {"progress": "x"}, {"lines": ["x"] * 201}, {"level": "loud"}, {"lines": "one"}):
+        problem(served.client.post(f"/api/jobs/{id}/report", json={**told, **bad}), 422, "invalid-body")
+    assert served.client.post(f"/api/jobs/{id}/report", json={"token": job["token"]}).status_code == 200

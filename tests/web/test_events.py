@@ -136,3 +136,47 @@ def test_an_event_id_of_another_stream_is_refused(served: Served) -> None:
     answer = served.client.get("/api/events", headers={"Last-Event-ID": "nonsense"})
     assert answer.status_code == 400
     assert answer.json()["type"] == "urn:nexq:problem:bad-event-id"
+
+
+def test_progress_and_log_of_a_job_are_told_as_they_come(working: Served) -> None:
+    make_queue_known(working)
+    id = working.submit("report", {"steps": 4}, schedule_in=0.5)
+    with following(working, f"/api/jobs/{id}/events") as frames:
+        seen = frames.until("completed", id)
+    lines = [line for f in seen if f["event"] == "log" for line in f["data"]["lines"]]
+    assert [(line["n"], line["text"]) for line in lines] == [(n + 1, f"step {n}") for n in range(4)]
+    told = [f["data"]["fraction"] for f in seen if f["event"] == "progress"]
+    assert told == sorted(told) and len(told) >= 2 and told[-1] == 1.0
+    assert not [f for f in seen if f["event"] == "journal"]
+    shown = working.client.get(f"/api/jobs/{id}").json()
+    assert shown["progress"]["text"] == "4 of 4" and shown["log_total"] == 4
+    assert shown["log"] == lines
+
+
+def test_a_client_that_comes_back_is_told_the_lines_it_missed(working: Served) -> None:
+    make_queue_known(working)
+    id = working.submit("report", {"steps": 3}, schedule_in=0.5)
+    with following(working, f"/api/jobs/{id}/events") as frames:
+        while (frame := frames.next())["event"] != "log":
+            pass
+    had = frame["data"]["lines"][-1]["n"]
+    working.until(id, "completed")
+    until_sync(lambda: working.client.get(f"/api/jobs/{id}").json()["log_total"] == 3, 10, what="all lines")
+    with following(working, f"/api/jobs/{id}/events", last=frame["id"]) as frames:
+        missed: list[int] = []
+        while len(missed) < 3 - had:
+            frame = frames.next()
+            missed += [line["n"] for line in frame["data"].get("lines", ())]
+    assert missed == list(range(had + 1, 4))
+
+
+def test_the_stream_of_all_moves_leaves_reports_out_unless_asked(working: Served) -> None:
+    make_queue_known(working)
+    with following(working) as frames:
+        id = working.submit("report", {"steps": 2})
+        seen = frames.until("completed", id)
+    assert {f["event"] for f in seen} == {"ready", "running", "completed"}
+    with following(working, "/api/events?event=journal,completed") as frames:
+        id = working.submit("report", {"steps": 2})
+        seen = frames.until("completed", id)
+    assert "journal" in {f["event"] for f in seen if id in f["data"]["ids"]}

@@ -143,7 +143,7 @@ def test_it_is_there_while_the_backend_is_away() -> None:
     assert "/api/handlers/{name}/jobs" in description["paths"]
     with Served(make_app("redis://127.0.0.1:1", patience=0.1)) as served:
         assert served.client.get("/openapi.json").json()["paths"].keys() == description["paths"].keys() | {
-            f"/api/handlers/{name}/jobs" for name in ("echo", "fail", "send_email", "stay")
+            f"/api/handlers/{name}/jobs" for name in ("echo", "fail", "report", "send_email", "stay")
         }
         assert served.client.get("/docs").status_code == 200
 

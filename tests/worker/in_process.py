@@ -28,6 +28,19 @@ async def later(at: datetime) -> datetime:
 
 
 @_app.handler(mode="process")
+def recount(ctx: Context, word: str) -> None:
+    ctx.progress(0.1, "first")
+    ctx.log.debug("too little to be kept")
+    ctx.log.info("begin %s", word)
+    ctx.log.warning("half %(share)d %%", {"share": 50})
+    try:
+        1 / 0  # noqa: B018
+    except ZeroDivisionError:
+        ctx.log.exception("broke")
+    ctx.progress(1.5, "all\ndone")
+
+
+@_app.handler(mode="process")
 def pid() -> int:
     return os.getpid()
 
