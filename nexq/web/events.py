@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 import orjson
 from starlette.responses import Response, StreamingResponse
@@ -122,7 +122,7 @@ class Follower:
         """What the followed job reported since the last time."""
         for id in self._only_ids.intersection(event.ids):
             reported = await self._store.views.journal(queue, id)
-            about = {"queue": queue, "ids": [id], "at_ms": event.at_ms}
+            about: dict[str, object] = {"queue": queue, "ids": [id], "at_ms": event.at_ms}
             if reported.progress is not None and reported.progress != self._progress:
                 self._progress = reported.progress
                 yield self._frame("progress", about | reported.progress)
@@ -131,7 +131,7 @@ class Follower:
                 self._told = reported.total
                 yield self._frame("log", about | {"lines": lines})
 
-    def _frame(self, what: str, data: dict[str, object]) -> bytes:
+    def _frame(self, what: str, data: Mapping[str, object]) -> bytes:
         return b"id: %b\nevent: %b\ndata: %b\n\n" % (self._position(), what.encode(), orjson.dumps(data))
 
     def _position(self) -> bytes:
