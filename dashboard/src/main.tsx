@@ -20,6 +20,8 @@ const client = new QueryClient({
   defaultOptions: {
     queries: {
       staleTime: 5000,
+      // The live stream says when it is time to look again; it opens anew when the tab is seen again.
+      refetchOnWindowFocus: false,
       // What the server refused it will refuse again.
       retry: (tries, error) =>
         tries < 2 && !(error instanceof Problem && error.status >= 400 && error.status < 500),

@@ -194,7 +194,7 @@ def _greet(app: Nexq, listening: socket.socket, where: str, *, bundled: bool, de
     nexq = _how_to_call()
     lines = [
         "",
-        f"  nexq is up         http://{shown}:{port}    (ready: /readyz)",
+        f"  nexq is up         http://{shown}:{port}    (the dashboard; ready: /readyz)",
         f"  jobs are kept in   {where}",
         f"  handlers           {handlers}",
         "",

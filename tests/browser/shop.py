@@ -69,7 +69,7 @@ async def fragile(why: str = "the card was declined", file: str = "fixed") -> st
 async def steps(ctx: Context, file: str = "go") -> str:
     """Says how far it is, and ends once its file is there."""
     ctx.log.info("the first line")
-    await ctx.progress(0.4, "two of five")
+    ctx.progress(0.4, "two of five")
     while not Path(file).exists():
         await asyncio.sleep(0.02)
     ctx.log.warning("the last line")

@@ -63,7 +63,7 @@ export function Account() {
             </button>
           </MenuItem>
         )}
-        {me.auth && may("admin") && (
+        {may("admin") && (
           <MenuItem>
             <button type="button" onClick={() => navigate("/audit")}>
               <Icon name="list" />

@@ -1,6 +1,6 @@
 // A page: its bar with title and tools, and its content.
 
-import { type ReactNode, useEffect } from "react";
+import { type ReactNode, useEffect, useState } from "react";
 import { May } from "../lib/session";
 import { useLive } from "../live/LiveProvider";
 import { Button, ButtonLink } from "../ui/Button";
@@ -27,9 +27,33 @@ export function Page({ title, beside, children }: Props) {
         <Tools />
       </header>
       <main className="main" id="main" tabIndex={-1}>
+        <Stale />
         {children}
       </main>
     </>
+  );
+}
+
+/** How long the stream may be away before it is said aloud: a browser is back from most breaks at once. */
+const AWAY_MS = 4000;
+
+/** On a screen on the wall one must see that figures stand still. */
+function Stale() {
+  const { status } = useLive();
+  const [late, setLate] = useState(false);
+  useEffect(() => {
+    if (status !== "away") {
+      if (status === "live") setLate(false);
+      return;
+    }
+    const timer = setTimeout(() => setLate(true), AWAY_MS);
+    return () => clearTimeout(timer);
+  }, [status]);
+  if (!late) return null;
+  return (
+    <div className="notice" data-tone="amber" role="alert">
+      The server does not answer: what you see may be old. It is asked again and again.
+    </div>
   );
 }
 

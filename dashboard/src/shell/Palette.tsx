@@ -74,12 +74,12 @@ export function Palette({ onClose }: { onClose: () => void }) {
 function useItems(text: string): Item[] {
   const navigate = useNavigate();
   const client = useQueryClient();
-  const { me, may } = useSession();
+  const { may } = useSession();
   const handlers = useQuery({ queryKey: keys.handlers, queryFn: ({ signal }) => listHandlers(signal) });
   const queues = useQuery({ queryKey: keys.queues, queryFn: ({ signal }) => listQueues(signal) });
   const to = (path: string) => () => navigate(path);
 
-  const places = NAV.flat().filter((place) => !place.scope || (me.auth && may(place.scope)));
+  const places = NAV.flat().filter((place) => !place.scope || may(place.scope));
   const items: Item[] = places.map((p) => ({ name: p.name, kind: "page", icon: p.icon, act: to(p.path) }));
   if (may("write")) items.push({ name: "New job", kind: "page", icon: "plus", act: to("/new") });
   for (const queue of queues.data?.queues ?? []) {

@@ -60,7 +60,7 @@ function Side() {
   const { me, may } = useSession();
   const counts = useQuery({ queryKey: keys.counts(""), queryFn: ({ signal }) => getCounts("", signal) });
   const dead = counts.data?.counts.dead ?? 0;
-  const groups = NAV.map((group) => group.filter((place) => !place.scope || (me.auth && may(place.scope))));
+  const groups = NAV.map((group) => group.filter((place) => !place.scope || may(place.scope)));
   return (
     <aside className="side">
       <Link to="/" className="brand">

@@ -3,9 +3,11 @@
 import { type ReactNode, useEffect, useState } from "react";
 import { Problem } from "../api/client";
 import type { State } from "../api/jobs";
+import { copyText } from "../lib/clipboard";
 import { ago, clock, moment } from "../lib/time";
 import { useNow } from "../lib/useNow";
 import { Button } from "./Button";
+import { useSay } from "./toast";
 
 export function StateBadge({ state }: { state: State | "paused" | "lost" | "draining" | string }) {
   return (
@@ -36,14 +38,19 @@ export function Clock({ at }: { at: number }) {
 
 export function Copy({ text, label = "Copy", size }: { text: string; label?: string; size?: "small" }) {
   const [done, setDone] = useState(false);
+  const say = useSay();
   useEffect(() => {
     if (!done) return;
     const timer = setTimeout(() => setDone(false), 1500);
     return () => clearTimeout(timer);
   }, [done]);
   const copy = async () => {
-    await navigator.clipboard.writeText(text);
-    setDone(true);
+    try {
+      await copyText(text);
+      setDone(true);
+    } catch (error) {
+      say.failed(error);
+    }
   };
   return (
     <Button

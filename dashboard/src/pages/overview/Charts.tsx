@@ -7,6 +7,7 @@ import { keys } from "../../api/keys";
 import { getSeries, RANGES, type Range, type Series } from "../../api/overview";
 import { rate, short } from "../../lib/format";
 import { duration } from "../../lib/time";
+import { useEvery } from "../../live/useEvery";
 import { Failed, Loading } from "../../ui/bits";
 import { Chart, type ChartLine } from "../../ui/Chart";
 import { Segments } from "../../ui/Segments";
@@ -15,11 +16,12 @@ const LOOK_EVERY_MS = 10_000;
 const LEAST_OPEN_S = 10;
 
 export function useSeries(range: Range, queue: string) {
+  const every = useEvery(LOOK_EVERY_MS);
   return useQuery({
     queryKey: keys.series(range, queue),
     queryFn: ({ signal }) => getSeries(range, queue, signal),
     placeholderData: keepPreviousData,
-    refetchInterval: LOOK_EVERY_MS,
+    refetchInterval: every,
   });
 }
 

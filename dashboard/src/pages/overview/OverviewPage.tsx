@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { keys } from "../../api/keys";
 import { getSeriesByQueue } from "../../api/overview";
+import { useEvery } from "../../live/useEvery";
 import { useOverview } from "../../live/useOverview";
 import { Page } from "../../shell/Page";
 import { Empty, Failed, Loading } from "../../ui/bits";
@@ -13,11 +14,12 @@ const LOOK_EVERY_MS = 30_000;
 
 export default function OverviewPage() {
   const { data, error, refetch } = useOverview();
+  const every = useEvery(LOOK_EVERY_MS);
   const hour = useSeries("1h", "");
   const sparks = useQuery({
     queryKey: keys.sparks,
     queryFn: ({ signal }) => getSeriesByQueue(signal),
-    refetchInterval: LOOK_EVERY_MS,
+    refetchInterval: every,
   });
   if (!data) {
     return (

@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useSearchParams } from "react-router";
 import { keys } from "../../api/keys";
 import { listRerouted, listWorkers } from "../../api/workers";
+import { useEvery } from "../../live/useEvery";
 import { Page } from "../../shell/Page";
 import { Empty, Failed, Loading } from "../../ui/bits";
 import { ReroutedTable } from "./ReroutedTable";
@@ -11,15 +12,16 @@ const LOOK_EVERY_MS = 5000;
 
 export function WorkersPage() {
   const [params] = useSearchParams();
+  const every = useEvery(LOOK_EVERY_MS);
   const { data, error, refetch } = useQuery({
     queryKey: keys.workers,
     queryFn: ({ signal }) => listWorkers(signal),
-    refetchInterval: LOOK_EVERY_MS,
+    refetchInterval: every,
   });
   const rerouted = useQuery({
     queryKey: keys.rerouted,
     queryFn: ({ signal }) => listRerouted(signal),
-    refetchInterval: LOOK_EVERY_MS,
+    refetchInterval: every,
   });
   const workers = data
     ? [...data.workers].sort((a, b) => Number(b.alive) - Number(a.alive) || (a.id < b.id ? -1 : 1))
