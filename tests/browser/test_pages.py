@@ -88,6 +88,8 @@ def test_keys_and_the_palette(page: Page, up: Up, job: str) -> None:
     page.keyboard.type(job)
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile(job))
+    expect(page.get_by_label("Facts")).to_be_visible()
+    expect(page.get_by_role("dialog")).to_have_count(0)
     page.keyboard.press("?")
     expect(page.get_by_role("dialog")).to_contain_text("Pause live updates")
 
@@ -144,3 +146,15 @@ def test_under_a_prefix_empty_pages_say_what_to_do_next(browser: Browser, empty:
         expect(page).to_have_url(re.compile(r"/ops/nexq/jobs/\w+$"))
         expect(page.locator("header .state")).to_have_text("completed")
         expect(page.get_by_label("Submit one like it").locator("pre")).to_contain_text("/ops/nexq/api/jobs")
+
+
+def test_a_server_that_goes_away_is_missed_and_found_again(browser: Browser, empty: Up) -> None:
+    with opened(browser, f"{empty.url}/ops/nexq/") as (page, watch):
+        watch.allow("ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED|ERR_CONNECTION_RESET|status of 503")
+        page.goto(f"{empty.url}/ops/nexq/queues")
+        expect(page.locator(".live")).to_have_attribute("data-status", "live")
+        empty.stop()
+        expect(page.get_by_role("alert")).to_contain_text("what you see may be old")
+        empty.start()
+        expect(page.locator(".live")).to_have_attribute("data-status", "live", timeout=40_000)
+        expect(page.get_by_text("what you see may be old")).to_have_count(0)
