@@ -13,7 +13,7 @@ from nexq.backends.pogocache.audit import Audit, audit
 from nexq.backends.pogocache.calls import Call
 from nexq.backends.pogocache.line import Line
 from nexq.backends.pogocache.replica import Replica
-from nexq.backends.pogocache.share import give_back, shared
+from nexq.backends.pogocache.share import close, give_back, shared
 from nexq.backends.pogocache.tend import measure
 from nexq.backends.pogocache.url import Target, parse
 from nexq.backends.pogocache.waiting import Waiter
@@ -55,6 +55,8 @@ class PogocacheBackend:
         self._call_timeout_s = call_timeout_s
         self._origin = replica
         self._replica: Replica | None = None
+        #: Whether the replica is this backend's alone, but for its clones.
+        self._owner = False
         self._made: Line | None = None
         self._back: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -74,6 +76,7 @@ class PogocacheBackend:
                 self._replica = shared(self._target)
             else:
                 self._replica = self._origin = Replica(self._target)
+                self._owner = True
         return self._replica
 
     @property
@@ -205,6 +208,8 @@ class PogocacheBackend:
             await self._made.aclose()
         if self._replica is not None and self._origin is None:
             give_back(self._target, self._replica)
+        elif self._replica is not None and self._owner:
+            close(self._replica)
 
     def _check_open(self) -> None:
         if self._closed:

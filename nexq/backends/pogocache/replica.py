@@ -95,7 +95,11 @@ class Replica:
         self._waiting = Waiting()
         if target.options.journal:
             self.journal = Journal.open(target.options.journal, target.log)
-            self._take_journal(self.journal)
+            try:
+                self._take_journal(self.journal)
+            except BaseException:
+                self.journal.close()
+                raise
 
     def _take_journal(self, journal: Journal) -> None:
         kept = journal.load()

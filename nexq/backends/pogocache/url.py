@@ -75,17 +75,18 @@ class Target:
 
 def parse(url: str) -> Target:
     """Read a URL. Raises ConfigError, without showing the password."""
+    if "#" in url:
+        raise ConfigError("The pogocache URL has a '#': write one in a password as %23.")
     try:
         parts = urlsplit(url)
         port = parts.port
-    except ValueError as error:
-        raise ConfigError(f"The pogocache URL cannot be read ({error}): expected {FORM}.") from None
+    except ValueError:
+        # What Python says of it may show a part of the password.
+        raise ConfigError(f"The pogocache URL cannot be read: its host or port is none; expected {FORM}.") from None
     if parts.scheme not in SCHEMES:
         raise ConfigError(f"Unknown scheme {parts.scheme!r}: expected {FORM}.")
     if parts.username:
         raise ConfigError(f"Pogocache knows no users, only a password: expected {FORM}.")
-    if parts.fragment:
-        raise ConfigError("The pogocache URL has a '#': write one in a password as %23.")
     options = _options(parts.query)
     by_socket = parts.scheme == "pogocache+unix"
     path = unquote(parts.path)
