@@ -176,7 +176,7 @@ class PogocacheBackend:
     async def check(self, *, allow_unsafe: bool = False) -> list[str]:
         """Look at the server and the log. Returns warnings; raises ConfigError, LogError, BackendUnavailable."""
         self._check_open()
-        await self.line.link()
+        await self.line.refresh()
         if self._target.options.maxmemory == "unlimited":
             return []
         return [
