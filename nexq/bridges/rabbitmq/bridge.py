@@ -41,6 +41,8 @@ GOOD_S = 5.0
 CLOSE_S = 5.0
 #: A round trip to the store so young needs no other one; and how long that other one may take.
 FRESH_S, LOOK_S = 5.0, 1.0
+#: A trouble that lasts is logged this often.
+AGAIN_S = 30.0
 #: Rejections that get a line each, in so many seconds; the others are counted.
 MOST_LINES, LINES_S = 20, 10.0
 
@@ -87,6 +89,7 @@ class Bridge:
         self._trouble = "it is starting"
         #: When the store answered last.
         self._last_ok_mono = 0.0
+        self._told_mono = 0.0
         self._stopping = asyncio.Event()
         self._hurried = asyncio.Event()
         self._ids = Ids()
@@ -200,8 +203,12 @@ class Bridge:
             await session.aclose()
 
     def _note_trouble(self, text: str) -> None:
+        """Log what is wrong, when it is something else than before or has been wrong for a while."""
+        now = monotonic()
+        if text != self._trouble or now - self._told_mono > AGAIN_S:
+            self._told_mono = now
+            log.warning("%s. Trying again.", text)
         self._trouble = text
-        log.warning("%s. Trying again.", text)
 
     async def _pause(self, wait_s: float) -> None:
         """Wait, but not when told to stop."""

@@ -231,7 +231,7 @@ def _refusal(error: BaseException, url: URL, queue: str) -> BaseException:
             # The broker's answer to a wrong virtual host comes where aiormq expects another frame.
             return Refused(f"{shown}: the broker refuses the virtual host: there is none, or the user may not use it.")
         case ChannelNotFoundEntity():
-            return QueueMissing(f"{shown}: there is no queue {queue!r}")
+            return QueueMissing(f"{shown}: there is no queue {queue!r} (--declare makes it, durable)")
         case TimeoutError():
             return SessionLost(f"{shown}: no answer within {OPEN_S:g} s")
         case AMQPError() | OSError() | RuntimeError():
