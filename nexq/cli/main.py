@@ -19,6 +19,7 @@ VERBS = {
     "worker": "Run",
     "server": "Run",
     "bridge": "Run",
+    "publish": "Run",
     "enqueue": "Jobs",
     "jobs": "Jobs",
     "dead": "Jobs",

@@ -109,7 +109,7 @@ def test_without_the_extra_it_says_what_to_install(tmp_path: Path) -> None:
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False
     )
     assert done.returncode == 1
-    assert done.stderr.strip() == "Error: The RabbitMQ bridge needs one more package: pip install 'nexq[rabbitmq]'"
+    assert done.stderr.strip() == "Error: RabbitMQ needs one more package: pip install 'nexq[rabbitmq]'"
 
 
 def test_it_says_what_it_waits_for_in_json_lines_too(cli: Cli) -> None:

@@ -156,9 +156,7 @@ class Session:
         self._ready.set()
 
     def _lost(self, error: BaseException) -> SessionLost:
-        task = asyncio.current_task()
-        if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
-            raise error
+        raise_own_cancel(error)
         if self.lost is not None:
             return self.lost
         if isinstance(error, ChannelNotFoundEntity):
@@ -181,7 +179,7 @@ async def open_session(url: URL, queue: str, prefetch: int, most_bytes: int, *, 
             return await _consume(connection, transport.reader, queue, prefetch, declare)
     except BaseException as error:
         await _close(connection)
-        raise _refusal(error, url, queue) from None
+        raise refusal(error, url, queue) from None
 
 
 async def _consume(
@@ -219,8 +217,15 @@ async def _close(connection: AbstractConnection) -> None:
     await end(closing)
 
 
-def _refusal(error: BaseException, url: URL, queue: str) -> BaseException:
-    """What a failed opening means."""
+def raise_own_cancel(error: BaseException) -> None:
+    """Raise a cancel that is meant for this task; one of aiormq's is the loss of the connection."""
+    task = asyncio.current_task()
+    if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+        raise error
+
+
+def refusal(error: BaseException, url: URL, queue: str) -> BaseException:
+    """What a failed opening means: Refused, SessionLost, or the error itself."""
     shown = censor_url(url.with_query(None))
     match error:
         case ProbableAuthenticationError():
