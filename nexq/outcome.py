@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from nexq.clock import Duration
+from nexq.clock import Duration, seconds
 
 Kind = Literal["complete", "retry", "bury", "snooze", "cancel", "release"]
 
@@ -58,3 +58,16 @@ class Bury(Control):
     """Return it from a handler: put this job into the dead set now, whatever attempts are left."""
 
     reason: str = ""
+
+
+class Failure(Exception):
+    """Raise it, or a kind of it, from a handler for a failure whose text says all: no traceback is kept.
+
+    retry  False: to the dead set at once, whatever attempts are left
+    after  the next attempt is not made before so many seconds, or timedelta (a `Retry-After`); never shortens a wait
+    """
+
+    def __init__(self, message: str, *, retry: bool = True, after: Duration | None = None) -> None:
+        super().__init__(message)
+        self.retry = retry
+        self.after_s = 0.0 if after is None else seconds(after, "after")

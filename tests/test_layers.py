@@ -18,7 +18,7 @@ MOST_LINES = 400
 #: Rooms of one floor do not import each other; modules of one package do, but not in a circle.
 FLOORS: list[set[str]] = [
     {"errors", "states", "backoff", "tasks"},
-    {"clock", "config", "ids", "journal", "keys", "payload", "scripts"},
+    {"outbound", "clock", "config", "ids", "journal", "keys", "payload", "scripts"},
     {"retry", "outcome", "depends", "job", "engine"},
     {"otel", "schema", "signature", "backends"},
     {"registry", "store"},

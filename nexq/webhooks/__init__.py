@@ -3,7 +3,7 @@
 The script that ends a job writes the delivery, an ordinary job of the type `nexq:webhook`; every worker can run it.
 """
 
-from nexq.webhooks.guard import Guard, NotAllowed
+from nexq.outbound.guard import Guard, NotAllowed
 from nexq.webhooks.hook import Webhook
 from nexq.webhooks.keys import rotate_key
 from nexq.webhooks.sign import BadSignature, verify

@@ -14,13 +14,13 @@ from nexq.depends import Context
 from nexq.errors import InvalidJob, NexqError
 from nexq.ids import new_id
 from nexq.job import JobRecord
+from nexq.outbound.guard import Guard, NotAllowed
 from nexq.outcome import Bury
 from nexq.payload import dump_json, loads
 from nexq.registry import HandlerSpec, make_spec
 from nexq.retry import Retry
 from nexq.states import JobState
 from nexq.store import Entry, Store
-from nexq.webhooks.guard import Guard, NotAllowed
 from nexq.webhooks.hook import DELIVERY
 from nexq.webhooks.send import Sender
 from nexq.webhooks.sign import sign

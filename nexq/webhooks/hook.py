@@ -11,8 +11,8 @@ from typing import Any, Literal
 import orjson
 
 from nexq.errors import ConfigError
+from nexq.outbound.guard import NotAllowed, parse_url
 from nexq.store.hooks import MOST_HOOKS, check_key_name
-from nexq.webhooks.guard import NotAllowed, parse_url
 
 End = Literal["completed", "dead", "cancelled"]
 _LETTERS = {"completed": "c", "dead": "d", "cancelled": "x"}

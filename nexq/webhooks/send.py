@@ -6,16 +6,13 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from nexq.errors import NexqError
-from nexq.webhooks.guard import Guard, Target
+from nexq.outbound.guard import Guard, Target
 
 if TYPE_CHECKING:
-    import ssl
+    import httpx
 
-#: For the whole of one delivery, and for one connection to be made.
+#: For the whole of one delivery.
 TOTAL_S = 15.0
-CONNECT_S = 5.0
-#: Addresses of one host that are tried.
-MOST_ADDRESSES = 3
 
 
 class SendFailed(NexqError):
@@ -28,7 +25,7 @@ class Sender:
     def __init__(self, guard: Guard, *, total_s: float = TOTAL_S) -> None:
         self._guard = guard
         self._total_s = total_s
-        self._tls: ssl.SSLContext | None = None
+        self._client: httpx.AsyncClient | None = None
 
     async def post(self, url: str, headers: dict[str, str], body: bytes) -> int:
         """The status of the answer. Raises NotAllowed, Unresolved, SendFailed."""
@@ -43,33 +40,17 @@ class Sender:
         # Imported where it is needed: a worker without webhooks starts faster.
         import httpx
 
-        if self._tls is None:
-            self._tls = httpx.create_ssl_context()
-        headers = {**headers, "host": target.host_header, "connection": "close"}
-        timeout = httpx.Timeout(self._total_s, connect=CONNECT_S)
-        failure: Exception | None = None
-        for address in target.addresses[:MOST_ADDRESSES]:
-            # A client for each message: a connection must not serve another name at the same address.
-            client = httpx.AsyncClient(verify=self._tls, trust_env=False, follow_redirects=False, timeout=timeout)
-            try:
-                async with (
-                    client,
-                    client.stream(
-                        "POST",
-                        target.url_at(address),
-                        headers=headers,
-                        content=body,
-                        extensions={"sni_hostname": target.place.host},
-                    ) as response,
-                ):
-                    return response.status_code
-            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-                failure = error
-            except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-                raise SendFailed(_told(error)) from None
-        raise SendFailed(_told(failure)) from None
+        from nexq.outbound.pinned import pinned_client
 
-
-def _told(error: Exception | None) -> str:
-    text = str(error)[:200]
-    return f"{type(error).__name__}: {text}" if text else f"{type(error).__name__}."
+        if self._client is None:
+            self._client = pinned_client()
+        # Messages are far between: no connection is kept, so there is nothing to close at the end.
+        headers = {**headers, "connection": "close"}
+        try:
+            async with self._client.stream(
+                "POST", target.url, headers=headers, content=body, extensions={"target": target}
+            ) as response:
+                return response.status_code
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            text = str(error)[:200]
+            raise SendFailed(f"{type(error).__name__}: {text}" if text else f"{type(error).__name__}.") from None

@@ -19,7 +19,7 @@ import orjson
 
 from nexq.depends import Context, JobInfo
 from nexq.journal import JobLog, Journal
-from nexq.outcome import Control, Snooze
+from nexq.outcome import Control, Failure, Snooze
 from nexq.payload import dump_json
 from nexq.registry import HandlerSpec
 from nexq.worker.failure import clean, ordinary, text_of, trace_of
@@ -59,7 +59,8 @@ def _failure(error: BaseException) -> dict[str, Any]:
     trace = trace_of(error)
     error = ordinary(error)
     bases = [k.__name__ for k in type(error).__mro__]
-    return {"error": [*map(clean, (type(error).__name__, text_of(error), trace)), bases]}
+    policy = [error.retry, error.after_s] if isinstance(error, Failure) else []
+    return {"error": [*map(clean, (type(error).__name__, text_of(error), trace)), bases, *policy]}
 
 
 def _die_with_worker(life_fd: int) -> None:

@@ -19,12 +19,12 @@ from nexq.depends import Context, JobInfo
 from nexq.errors import InvalidPayload
 from nexq.job import Spec
 from nexq.journal import JobLog, Journal
-from nexq.outcome import DONE, Bury, Cancel, Control, Outcome, Snooze
+from nexq.outcome import DONE, Bury, Cancel, Control, Failure, Outcome, Snooze
 from nexq.payload import dump_json
 from nexq.registry import HandlerSpec, Registry
 from nexq.worker.failure import describe, ordinary
 from nexq.worker.inject import Injector
-from nexq.worker.processes import ChildKilled, ProcessPool
+from nexq.worker.processes import ChildKilled, ProcessPool, RemoteError
 from nexq.worker.running import Running
 from nexq.worker.threads import Threads
 
@@ -249,8 +249,14 @@ def _failed(handler: HandlerSpec, running: Running, error: BaseException, option
     detail = describe(error)
     if isinstance(error, InvalidPayload):
         return Outcome("bury", detail=detail)
+    # A Failure has its own say, also one that came from a child.
+    after_s = 0.0
+    if isinstance(error, (Failure, RemoteError)):
+        if not error.retry:
+            return Outcome("bury", detail=detail)
+        after_s = error.after_s
     # A timeout and a killed child are reasons to retry unless the policy names its errors.
     known = TimeoutError() if isinstance(error, (TimedOut, ChildKilled)) else error
     if handler.retry.allows(known, attempt, _max_attempts(handler, options)):
-        return Outcome("retry", delay_s=handler.retry.wait_s(attempt), detail=detail)
+        return Outcome("retry", delay_s=max(after_s, handler.retry.wait_s(attempt)), detail=detail)
     return Outcome("bury", detail=detail)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import orjson
 
+from nexq.outcome import Failure
+
 TRACEBACK_CHARS = 16_384
 _HERE = str(Path(__file__).parent)
 MESSAGE_CHARS = 4_096
@@ -35,10 +37,15 @@ def text_of(error: BaseException) -> str:
 
 
 def trace_of(error: BaseException) -> str:
-    """The error's traceback, from the handler's first frame on: the way there says nothing to its author."""
+    """The error's traceback, from the handler's first frame on: the way there says nothing to its author.
+
+    '' for a Failure: its text says all.
+    """
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_HERE):
         trace = trace.tb_next
+    if isinstance(error, Failure):
+        return ""
     try:
         return "".join(traceback.format_exception(type(error), error, trace or error.__traceback__))
     except Exception as again:

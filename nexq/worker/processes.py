@@ -31,13 +31,20 @@ _CONTROLS: dict[str, Callable[[Any], Control]] = {"Snooze": Snooze, "Cancel": Ca
 
 
 class RemoteError(Exception):
-    """A handler's error in a child. Carries the child's type name, the names of its bases, and its traceback."""
+    """A handler's error in a child. Carries the child's type name, the names of its bases, and its traceback.
 
-    def __init__(self, kind: str, message: str, trace: str, bases: list[str]) -> None:
+    `retry`, `after_s`: what a Failure says (nexq.outcome).
+    """
+
+    def __init__(
+        self, kind: str, message: str, trace: str, bases: list[str], retry: bool = True, after_s: float = 0.0
+    ) -> None:
         super().__init__(message)
         self.remote_type = kind
         self.remote_traceback = trace
         self.remote_bases = bases
+        self.retry = retry
+        self.after_s = after_s
 
 
 class ChildKilled(Exception):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nexq.errors import ConfigError
-from nexq.webhooks.guard import Guard, NotAllowed, Unresolved, is_public, parse_url
+from nexq.outbound.guard import Guard, NotAllowed, Unresolved, is_public, parse_url
 from nexq.webhooks.send import Sender, SendFailed
 from tests.webhooks.conftest import Canary, Receiver
 
@@ -170,12 +170,10 @@ async def test_a_public_name_is_resolved_once_and_its_parts_are_kept() -> None:
     target = await Guard(resolve=names).look_at("HTTPS://Hooks.Example./a?b=c#d")
     assert names.asked == ["hooks.example"]
     assert target.addresses == tuple(PUBLIC[:2])
-    assert target.host_header == "hooks.example"
-    assert target.url_at(PUBLIC[0]) == f"https://{PUBLIC[0]}:443/a?b=c"
-    assert target.url_at(PUBLIC[2]) == f"https://[{PUBLIC[2]}]:443/a?b=c"
+    assert target.url == "https://hooks.example:443/a?b=c"
     other = await Guard(resolve=names).look_at("http://hooks.example:8080?x")
-    assert (other.host_header, other.place.path) == ("hooks.example:8080", "/?x")
-    assert (await Guard().look_at("http://[2606:4700:4700::1111]/")).host_header == "[2606:4700:4700::1111]"
+    assert (other.url, other.place.path) == ("http://hooks.example:8080/?x", "/?x")
+    assert (await Guard().look_at("http://[2606:4700:4700::1111]/")).url == "http://[2606:4700:4700::1111]:80/"
 
 
 @pytest.mark.parametrize("port", [22, 25, 6379, 11211, 9000])

@@ -67,16 +67,10 @@ class Target:
     addresses: tuple[str, ...]
 
     @property
-    def host_header(self) -> str:
-        """What the header Host says."""
-        scheme, host, port, _ = self.place
-        shown = f"[{host}]" if ":" in host else host
-        return shown if port == (443 if scheme == "https" else 80) else f"{shown}:{port}"
-
-    def url_at(self, address: str) -> str:
-        """The URL with an address in place of the name."""
-        scheme, _, port, path = self.place
-        return f"{scheme}://{f'[{address}]' if ':' in address else address}:{port}{path}"
+    def url(self) -> str:
+        """The URL as the guard has read it."""
+        scheme, host, port, path = self.place
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}{path}"
 
 
 def parse_url(url: str) -> Place:
