@@ -1,9 +1,9 @@
 """nexq: a priority and scheduled job scheduler. Sorted sets hold the jobs, Lua moves them, workers run them."""
 
-from nexq.app import Job, Nexq
+from nexq.app import Job, Module, Nexq
 from nexq.depends import CONTEXT, Context, Depends
 from nexq.errors import JobCancelled, JobFailed, NexqError
-from nexq.outcome import Bury, Cancel, Snooze
+from nexq.outcome import Bury, Cancel, Failure, Snooze
 from nexq.retry import Retry
 from nexq.states import JobState
 
@@ -15,10 +15,12 @@ __all__ = [
     "Cancel",
     "Context",
     "Depends",
+    "Failure",
     "Job",
     "JobCancelled",
     "JobFailed",
     "JobState",
+    "Module",
     "Nexq",
     "NexqError",
     "Retry",

@@ -81,13 +81,17 @@ class Registry:
 
     def add(self, spec: HandlerSpec) -> None:
         """Add a handler. Raises ConfigError for a name that is taken by another function."""
+        self.check(spec)
+        self._handlers[spec.name] = spec
+
+    def check(self, spec: HandlerSpec) -> None:
+        """Whether a handler can be added. Raises ConfigError."""
         known = self._handlers.get(spec.name)
         if known is not None and _place(known.fn) != _place(spec.fn):
             raise ConfigError(
                 f"Handler {spec.name!r} is registered twice: {_place(known.fn)} and {_place(spec.fn)}. "
                 "Give one of them another name."
             )
-        self._handlers[spec.name] = spec
 
     def get(self, name: str) -> HandlerSpec | None:
         """The handler of that name, or None."""

@@ -129,11 +129,16 @@ class Signature:
 
     def _invalid(self, error: ValidationError) -> InvalidPayload:
         problems = [
-            {"pointer": "".join(f"/{p}" for p in e["loc"]), "message": e["msg"]}
+            {"pointer": "".join(f"/{p}" for p in e["loc"]), "message": _message(e["msg"])}
             for e in error.errors(include_url=False, include_input=False, include_context=False)
         ]
         listed = "; ".join(f"{p['pointer'] or 'payload'}: {p['message']}" for p in problems[:5])
         return InvalidPayload(f"The payload does not fit {self.what}: {listed}.", problems)
+
+
+def _message(text: str) -> str:
+    """What pydantic says, without what only programs want; a list of messages has its own full stop."""
+    return text.removeprefix("Value error, ").rstrip(".")
 
 
 def _parameters(fn: Callable[..., Any], what: str) -> list[tuple[inspect.Parameter, Any]]:
@@ -162,7 +167,7 @@ def _wish(parameter: inspect.Parameter, annotation: Any) -> Dependency | type[Co
 
 def _adapter(what: str, fields: dict[str, Any], open_ended: bool) -> TypeAdapter[dict[str, Any]]:
     shape = TypedDict("Payload", fields)  # type: ignore[misc]
-    config = ConfigDict(extra="allow") if open_ended else ConfigDict(extra="forbid")
+    config = ConfigDict(extra="allow" if open_ended else "forbid", populate_by_name=True)
     shape.__pydantic_config__ = config  # type: ignore[attr-defined]
     try:
         return TypeAdapter(cast("type[dict[str, Any]]", shape))

@@ -26,7 +26,7 @@ FLOORS: list[set[str]] = [
     {"worker", "doctor"},
     {"app", "metrics"},
     {""},
-    {"web", "demo", "bridges"},
+    {"web", "demo", "bridges", "modules"},
     {"cli"},
     {"__main__"},
 ]

@@ -12,10 +12,12 @@ NAMES = [
     "Cancel",
     "Context",
     "Depends",
+    "Failure",
     "Job",
     "JobCancelled",
     "JobFailed",
     "JobState",
+    "Module",
     "Nexq",
     "NexqError",
     "Retry",
@@ -24,7 +26,7 @@ NAMES = [
 ]
 
 #: What an app, a handler and a job have.
-APP = ["aclose", "enqueue", "enqueue_many", "handler", "job", "run_worker", "store", "sync", "worker"]
+APP = ["aclose", "enqueue", "enqueue_many", "handler", "include", "job", "run_worker", "store", "sync", "worker"]
 HANDLER = ["bind", "enqueue", "name", "options", "sync"]
 JOB = ["cancel", "duplicate", "id", "queue", "refresh", "result", "revive", "run_now", "state", "warning"]
 

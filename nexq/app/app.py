@@ -11,9 +11,11 @@ from datetime import datetime
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, overload
 
 from nexq import otel
+from nexq.app.declare import Decorator, HandlerOptions, declare
 from nexq.app.handler import Bound, Handler
 from nexq.app.job import Job
 from nexq.app.link import AppLink
+from nexq.app.module import Module
 from nexq.app.submit import Draft, Options, draft
 from nexq.app.sync import SyncJob, SyncRunner
 from nexq.backends import DEFAULT_URL
@@ -24,35 +26,17 @@ from nexq.errors import ConfigError, InvalidName
 from nexq.job import DEFAULT_MAX_LOST
 from nexq.keys import check_namespace, check_type
 from nexq.payload import DEFAULT_LIMIT, dump_payload
-from nexq.registry import Mode, Registry, make_spec
+from nexq.registry import Mode, Registry
 from nexq.retry import Retry
 from nexq.states import DEFAULT_PRIORITY
 from nexq.store import Store
-from nexq.webhooks.hook import DELIVERY, Webhook, pack_hooks, unpack_hooks
+from nexq.webhooks.hook import DELIVERY, Webhook, unpack_hooks
 from nexq.worker.loop import Worker
 from nexq.worker.settings import WorkerSettings
 
 P = ParamSpec("P")
 R = TypeVar("R")
 log = logging.getLogger("nexq")
-
-
-class _Decorator:
-    """What `@app.handler(...)` gives: turns a function into a Handler with the same arguments."""
-
-    def __init__(self, register: Callable[[Callable[..., Any]], Handler[Any, Any]]) -> None:
-        self._register = register
-
-    @overload
-    def __call__(self, fn: Callable[Concatenate[Context, P], Awaitable[R]]) -> Handler[P, R]: ...
-    @overload
-    def __call__(self, fn: Callable[P, Awaitable[R]]) -> Handler[P, R]: ...
-    @overload
-    def __call__(self, fn: Callable[Concatenate[Context, P], R]) -> Handler[P, R]: ...
-    @overload
-    def __call__(self, fn: Callable[P, R]) -> Handler[P, R]: ...
-    def __call__(self, fn: Callable[..., Any]) -> Handler[Any, Any]:
-        return self._register(fn)
 
 
 class Nexq:
@@ -109,7 +93,7 @@ class Nexq:
         mode: Mode | None = None,
         max_deliveries: int = DEFAULT_MAX_LOST,
         webhooks: Sequence[Webhook] = (),
-    ) -> _Decorator: ...
+    ) -> Decorator: ...
     def handler(
         self,
         name: Any = None,
@@ -135,22 +119,32 @@ class Nexq:
         Raises ConfigError, InvalidName.
         """
 
+        options: HandlerOptions = {
+            "queue": queue,
+            "priority": priority,
+            "timeout": timeout,
+            "retry": retry,
+            "mode": mode,
+            "max_deliveries": max_deliveries,
+            "webhooks": webhooks,
+        }
+
         def register(fn: Callable[..., Any]) -> Handler[Any, Any]:
-            spec = make_spec(
-                name if isinstance(name, str) else fn.__name__,
-                fn,
-                queue=queue,
-                priority=priority,
-                timeout_s=None if timeout is None else seconds(timeout, "timeout"),
-                retry=retry or Retry(),
-                mode=mode,
-                max_lost=max_deliveries,
-                hooks=pack_hooks(webhooks),
-            )
+            spec = declare(name if isinstance(name, str) else fn.__name__, fn, options)
             self.registry.add(spec)
             return Handler(self, spec)
 
-        return register(name) if callable(name) else _Decorator(register)
+        return register(name) if callable(name) else Decorator(register)
+
+    def include(self, *modules: Module) -> None:
+        """Take the handlers of modules in: `app.include(nexq.modules.http.module)`.
+
+        Raises ConfigError for a type that the app has already, from elsewhere; then nothing of that module is in.
+        """
+        for module in modules:
+            if not isinstance(module, Module):
+                raise ConfigError(f"Expected a nexq Module, got {module!r}.")
+            module.join(self)
 
     # -- Submitting
 

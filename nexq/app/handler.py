@@ -21,7 +21,10 @@ R = TypeVar("R")
 class Submits(Protocol):
     """What a handler needs of its app."""
 
-    payload_limit: int
+    @property
+    def payload_limit(self) -> int:
+        """Bytes of JSON at most."""
+        ...
 
     async def submit(self, drafted: Draft) -> Job[Any]:
         """Enqueue a drafted job."""

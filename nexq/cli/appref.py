@@ -28,7 +28,7 @@ def load_app(ref: str) -> Nexq:
         raise ConfigError(
             f'Import string "{ref}" must be in format "<module>:<attribute>", not a file: try "{name}:app".'
         )
-    module = _import(module_name)
+    module = import_module(module_name)
     if not colon:
         return _only_app(module, ref)
     found: Any = module
@@ -42,7 +42,8 @@ def load_app(ref: str) -> Nexq:
     return found
 
 
-def _import(name: str) -> ModuleType:
+def import_module(name: str) -> ModuleType:
+    """A Python module, from the working directory or an installed package. Raises ConfigError."""
     here = str(Path.cwd())
     if here not in sys.path and "" not in sys.path:
         sys.path.insert(0, here)

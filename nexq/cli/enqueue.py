@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -25,8 +26,10 @@ from nexq.cli.common import (
     note,
     run_async,
 )
+from nexq.cli.moduleref import Modules, load_for, load_modules
 from nexq.cli.output import print_json
 from nexq.cli.payload import parse_at, parse_payload
+from nexq.cli.schema import build
 from nexq.cli.worker import warn_of_own_url
 from nexq.config import setting
 from nexq.errors import JobCancelled, JobFailed, ResultTimeout
@@ -71,9 +74,20 @@ def enqueue(
         float | None,
         typer.Option("--wait", metavar="[S]", help="Wait for the result, at most S seconds, and print it."),
     ] = None,
+    values: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            "-s",
+            metavar="KEY=VALUE",
+            help="A field of the payload, as its schema wants it; again for each; KEY:=JSON: taken as JSON.",
+            show_default=False,
+        ),
+    ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse a type that nobody knows.")] = False,
     json: Json = False,
     app: AppOption = None,
+    module: Modules = None,
     url: Url = None,
     namespace: Namespace = None,
     allow_unsafe: AllowUnsafe = False,
@@ -99,7 +113,9 @@ def enqueue(
     }
     text = sys.stdin.read() if payload == "-" else payload
     value = {} if text is None else parse_payload(text)
-    code = run_async(_enqueue(nexq, type, value, options, wait, json))
+    load_modules(nexq, module, all_found=False)
+    load_for(nexq, type)
+    code = run_async(_enqueue(nexq, type, value, values, options, wait, json))
     raise typer.Exit(code)
 
 
@@ -115,9 +131,17 @@ def _app(ref: str | None, url: str | None, namespace: str | None, strict: bool) 
 
 
 async def _enqueue(
-    app: Nexq, type: str, payload: Any, options: dict[str, Any], wait_s: float | None, json: bool
+    app: Nexq,
+    type: str,
+    payload: Any,
+    values: list[str] | None,
+    options: dict[str, Any],
+    wait_s: float | None,
+    json: bool,
 ) -> int:
     async with app:
+        if values:
+            payload = build(await _schema(app, type), values, payload)
         job = await app.enqueue(type, payload, **options)
         if job.warning:
             note(f"Warning: {job.warning}")
@@ -131,6 +155,15 @@ async def _enqueue(
             there = ": it was there already, nothing was changed" if job.duplicate else when
             note(f"{type} in queue {job.queue!r}{there}")
     return 0
+
+
+async def _schema(app: Nexq, type: str) -> Mapping[str, Any] | None:
+    """What is known of a type's payload: from the app and its modules, else from what workers have published."""
+    spec = app.registry.get(type)
+    if spec is not None:
+        return spec.signature.json_schema() or None
+    about = (await app.link().published()).get(type, {})
+    return about.get("schema") or None
 
 
 async def _wait(job: Job[Any], wait_s: float, json: bool) -> int:

@@ -25,6 +25,7 @@ VERBS = {
     "dead": "Jobs",
     "queues": "Look and steer",
     "workers": "Look and steer",
+    "modules": "Look and steer",
     "token": "Look and steer",
     "doctor": "Look and steer",
     "stress": "Look and steer",

@@ -10,6 +10,7 @@ from nexq.app import Nexq
 from nexq.cli import logs
 from nexq.cli.appref import load_app
 from nexq.cli.common import AllowUnsafe, LogFormat, LogLevel, Namespace, RootPath, Url, export, read_root_path
+from nexq.cli.moduleref import Modules, load_modules
 from nexq.cli.worker import make_settings, warn_of_own_url
 from nexq.config import setting
 from nexq.web.auth import Guard
@@ -19,6 +20,7 @@ def server(
     app: Annotated[
         str | None, typer.Argument(envvar="NEXQ_APP", help="module:attribute of the app. Default: no handlers")
     ] = None,
+    module: Modules = None,
     host: Annotated[
         str, typer.Option("--host", envvar="NEXQ_HOST", help="Address to listen on.", show_default=True)
     ] = "127.0.0.1",
@@ -61,6 +63,7 @@ def server(
         loaded = load_app(ref) if ref else Nexq()
         logs.set_up(setting("log_level", log_level, "info"), setting("log_format", log_format, "console"))
         warn_of_own_url(loaded, url, namespace)
+        load_modules(loaded, module, all_found=False)
         keep = make_settings(None, None, None, None).keep.pack()
         where = listening.getsockname()
 

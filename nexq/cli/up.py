@@ -35,7 +35,8 @@ from nexq.cli.common import (
     fail,
     read_root_path,
 )
-from nexq.cli.worker import make_settings, wait_for_server, warn_of_own_url
+from nexq.cli.moduleref import Modules, load_modules
+from nexq.cli.worker import allow_files, make_settings, wait_for_server, warn_of_own_url
 from nexq.config import setting
 from nexq.errors import NexqError, WorkerDeaf
 from nexq.worker.loop import Worker
@@ -48,8 +49,9 @@ DEMO = "nexq.demo:app"
 
 def up(
     app: Annotated[
-        str | None, typer.Argument(envvar="NEXQ_APP", help="module:attribute of the app. Default: bundled handlers")
+        str | None, typer.Argument(envvar="NEXQ_APP", help="module:attribute of the app. Default: what is bundled")
     ] = None,
+    module: Modules = None,
     port: Annotated[
         int | None, typer.Option("--port", envvar="NEXQ_PORT", help="Default: 8080; 0: a free one", max=65535, min=0)
     ] = None,
@@ -87,6 +89,8 @@ def up(
     loaded = load_app(ref or DEMO)
     logs.set_up(setting("log_level", log_level, "info"), setting("log_format", log_format, "console"))
     warn_of_own_url(loaded, url, namespace)
+    load_modules(loaded, module, all_found=not ref or ref == DEMO)
+    allow_files(settings.concurrency)
     if not queues and not setting("queues", None, ""):
         settings = replace(settings, queues=tuple(loaded.registry.queues()) or ("default",))
     listening = _bind(host, setting("port", port, 8080))

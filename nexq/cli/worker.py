@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import resource
 import secrets
 import signal
 import sys
@@ -39,6 +40,7 @@ from nexq.cli.common import (
     names,
     note,
 )
+from nexq.cli.moduleref import Modules, load_modules
 from nexq.config import setting
 from nexq.errors import BackendUnavailable, ConfigError, WorkerDeaf
 from nexq.keys import check_id, check_queue
@@ -55,7 +57,11 @@ LIFE_VARIABLE = "NEXQ_SUPERVISOR_FD"
 
 
 def worker(
-    app: Annotated[str | None, typer.Argument(envvar="NEXQ_APP", help="module:attribute of the app.")] = None,
+    app: Annotated[
+        str | None,
+        typer.Argument(envvar="NEXQ_APP", help="module:attribute of the app. Default: the modules there are"),
+    ] = None,
+    module: Modules = None,
     queues: Queues = None,
     concurrency: Concurrency = None,
     processes: Annotated[
@@ -85,8 +91,6 @@ def worker(
     _end_with_supervisor()
     export(url=url, namespace=namespace, allow_unsafe=allow_unsafe, log_level=log_level, log_format=log_format)
     ref = setting("app", app, "")
-    if not ref:
-        fail("Which app? Say `nexq worker module:attribute`, or set NEXQ_APP.", 2)
     count = setting("processes", processes, 1)
     if not 1 <= count <= 256:
         raise ConfigError(f"Expected processes to be from 1 to 256, got {count!r}.")
@@ -94,9 +98,12 @@ def worker(
     settings = replace(make_settings(queues, concurrency, lease, grace, burst=burst, name=name), metrics=bool(where))
     if count > 1:
         logs.set_up(setting("log_level", log_level, "info"), setting("log_format", log_format, "console"))
-        raise SystemExit(_supervise(ref, count, settings, setting("queues", queues, ""), name, where))
-    loaded = load_app(ref)
+        what = [ref, *(f"--module={m}" for m in module or ())] if ref else [f"--module={m}" for m in module or ()]
+        raise SystemExit(_supervise(what, count, settings, setting("queues", queues, ""), name, where))
+    loaded = load_app(ref) if ref else Nexq()
     logs.set_up(setting("log_level", log_level, "info"), setting("log_format", log_format, "console"))
+    load_modules(loaded, module, all_found=not ref)
+    allow_files(settings.concurrency)
     warn_of_own_url(loaded, url, namespace)
     if not queues and not setting("queues", None, ""):
         settings = replace(settings, queues=tuple(loaded.registry.queues()) or ("default",))
@@ -137,6 +144,17 @@ def make_settings(
         ),
         id=f"{check_id(name)}-{secrets.token_hex(3)}" if name else usual.id,
     )
+
+
+def allow_files(concurrency: int) -> None:
+    """Let the process have as many open files as its jobs may need connections, as far as the system lets it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 4 * concurrency + 256
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def warn_of_own_url(app: Nexq, url: str | None, namespace: str | None) -> None:
@@ -205,7 +223,9 @@ async def wait_for_server(app: Nexq, patience_s: float) -> None:
         await probe.aclose()
 
 
-def _supervise(ref: str, count: int, settings: WorkerSettings, queues: str, name: str | None, metrics_addr: str) -> int:
+def _supervise(
+    what: list[str], count: int, settings: WorkerSettings, queues: str, name: str | None, metrics_addr: str
+) -> int:
     """Run this command in several processes; returns the exit code."""
     from nexq.worker.supervisor import Supervisor
 
@@ -214,7 +234,7 @@ def _supervise(ref: str, count: int, settings: WorkerSettings, queues: str, name
         _address_of(metrics_addr, count)
 
     def command(number: int) -> list[str]:
-        args = [sys.executable, "-m", "nexq", "worker", ref, "--processes", "1"]
+        args = [sys.executable, "-m", "nexq", "worker", *what, "--processes", "1"]
         args += ["--concurrency", str(settings.concurrency)]
         args += ["--lease", repr(settings.lease_s), "--grace", repr(settings.grace_s)]
         if queues:

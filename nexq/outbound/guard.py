@@ -81,6 +81,8 @@ def parse_url(url: str) -> Place:
     if found is None:
         raise NotAllowed("Expected a URL that begins with http:// or https://.")
     scheme = found[1].lower()
+    if "@" in found[2]:
+        raise NotAllowed("A URL has no user name and no password here; send an Authorization header instead.")
     place = _PLACE.fullmatch(found[2])
     if place is None:
         raise NotAllowed("Expected a host name or an address, and perhaps a port, between '//' and the path.")
@@ -193,3 +195,26 @@ async def resolve_by_system(host: str, port: int) -> list[str]:
     """The addresses that the system's resolver knows."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [str(address[0]) for *_, address in found]
+
+
+class Names:
+    """A resolver, the system's when left out, asked once for those who ask for the same name together."""
+
+    def __init__(self, resolve: Resolve | None = None) -> None:
+        self._resolve = resolve or resolve_by_system
+        self._asked: dict[tuple[str, int], asyncio.Task[list[str]]] = {}
+
+    async def __call__(self, host: str, port: int) -> list[str]:
+        """The addresses of a name."""
+        key = (host, port)
+        task = self._asked.get(key)
+        if task is None:
+            task = self._asked[key] = asyncio.ensure_future(self._resolve(host, port))
+            task.add_done_callback(lambda task: self._done(key, task))
+        return await asyncio.shield(task)
+
+    def _done(self, key: tuple[str, int], task: asyncio.Task[list[str]]) -> None:
+        del self._asked[key]
+        if not task.cancelled():
+            # Those who asked may be gone; then nobody else looks at its error.
+            task.exception()

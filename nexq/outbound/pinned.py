@@ -37,9 +37,7 @@ def pinned_client() -> httpx.AsyncClient:
     `asyncio.timeout` around the call. Raises httpx.HTTPError and its kinds.
     """
     jar = CookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
-    return httpx.AsyncClient(
-        transport=PinnedTransport(), trust_env=False, follow_redirects=False, cookies=jar
-    )
+    return httpx.AsyncClient(transport=PinnedTransport(), trust_env=False, follow_redirects=False, cookies=jar)
 
 
 class PinnedTransport(httpx.AsyncBaseTransport):
@@ -210,9 +208,9 @@ class _Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
         self._ended = True
         _wake(self._readable)
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
         """Asyncio's: it is closed."""
-        self._ended, self._failure = True, error
+        self._ended, self._failure = True, exc
         _wake(self._readable)
         _wake(self._writable)
 

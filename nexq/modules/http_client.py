@@ -1,0 +1,115 @@
+"""The client of `http:request`: guarded, redirects looked at anew, answers kept to a limit."""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+
+from nexq import __version__
+from nexq.outbound.guard import Guard, parse_url
+from nexq.outbound.pinned import pinned_client
+from nexq.outcome import Failure
+from nexq.payload import loads
+
+MOST_REDIRECTS = 5
+#: Of the payload's headers, those that go along to another origin: the others may hold secrets.
+_TO_OTHERS = frozenset({"accept", "accept-language", "content-type", "idempotency-key", "user-agent"})
+_MOST_HEADERS = 100
+_MOST_VALUE = 2000
+
+
+class CallFailed(Failure):
+    """The request could not be made, or its answer not be read."""
+
+
+class Caller:
+    """Makes requests, for one worker.
+
+    keep  bytes of an answer that are kept
+    """
+
+    def __init__(self, guard: Guard, *, keep: int) -> None:
+        self._guard = guard
+        self._keep = keep
+        self._client = pinned_client()
+
+    async def call(
+        self, method: str, url: str, headers: dict[str, str], body: bytes, final: Callable[[int], bool]
+    ) -> dict[str, Any]:
+        """The answer as data. Redirects are followed unless `final` says that their status is wanted.
+
+        Raises NotAllowed, Unresolved, CallFailed.
+        """
+        sent = {"accept": "*/*", "accept-encoding": "identity", "user-agent": f"nexq/{__version__}", **headers}
+        for _ in range(MOST_REDIRECTS + 1):
+            target = await self._guard.look_at(url)
+            try:
+                async with self._client.stream(
+                    method, target.url, headers=sent, content=body or None, extensions={"target": target}
+                ) as response:
+                    following = response.next_request
+                    if following is None or final(response.status_code):
+                        return await self._read(response)
+            except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+                raise CallFailed(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__) from None
+            after = parse_url(str(following.url))
+            if following.method != method:
+                method, body = following.method, b""
+                sent = {name: value for name, value in sent.items() if name != "content-type"}
+            if after[:3] != target.place[:3]:
+                sent = {name: v for name, v in sent.items() if name in _TO_OTHERS or name == "accept-encoding"}
+            url = str(following.url)
+        raise CallFailed(f"More than {MOST_REDIRECTS} redirects.", retry=False)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def _read(self, response: httpx.Response) -> dict[str, Any]:
+        raw = bytearray()
+        whole = True
+        async for part in response.aiter_raw():
+            raw += part
+            if len(raw) > self._keep:
+                whole = False
+                break
+        encoding = response.headers.get("content-encoding", "")
+        plain, whole = self._unpacked(bytes(raw[: self._keep]), encoding, whole)
+        answer: dict[str, Any] = {
+            "status": response.status_code,
+            "url": str(response.url),
+            "headers": {name: value[:_MOST_VALUE] for name, value in list(response.headers.items())[:_MOST_HEADERS]},
+            "truncated": not whole,
+        }
+        return answer | _body(plain, response, whole)
+
+    def _unpacked(self, raw: bytes, encoding: str, whole: bool) -> tuple[bytes, bool]:
+        """What was packed although we asked for it plain; never more than is kept."""
+        if encoding.lower() not in ("gzip", "x-gzip", "deflate"):
+            return raw, whole
+        unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32 if "gzip" in encoding.lower() else zlib.MAX_WBITS)
+        try:
+            plain = unpacker.decompress(raw, self._keep)
+        except zlib.error:
+            return raw, whole
+        return plain, whole and not unpacker.unconsumed_tail
+
+
+def _body(raw: bytes, response: httpx.Response, whole: bool) -> dict[str, Any]:
+    """The body as JSON, as text, or as base64 where it is neither."""
+    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if whole and raw and (kind == "application/json" or kind.endswith("+json")):
+        try:
+            return {"json": loads(raw)}
+        except ValueError:
+            pass
+    try:
+        # The last character may have been cut.
+        text = raw.decode(response.charset_encoding or "utf-8", "strict" if whole else "ignore")
+    except (LookupError, ValueError):
+        return {"body_base64": base64.b64encode(raw).decode()}
+    return {"body": text}
