@@ -15,8 +15,8 @@ from nexq.config import setting
 from nexq.depends import CONTEXT, Context, Depends
 from nexq.errors import InvalidPayload
 from nexq.modules.checks import after_s, bounded, excerpt
+from nexq.modules.failures import HttpFailed
 from nexq.outbound.guard import Guard, Names, NotAllowed, Unresolved, parse_url
-from nexq.outcome import Failure
 from nexq.payload import dump_json
 from nexq.retry import Retry
 
@@ -29,10 +29,6 @@ RETRY = frozenset({408, 421, 425, 429, 500, 502, 503, 504})
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 #: Headers that say where a message goes and how it is framed: the client's affair.
 _NOT_YOURS = frozenset({"host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer"})
-
-
-class HttpFailed(Failure):
-    """The request did not end as expected."""
 
 
 def _url(text: str) -> str:

@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 
 from nexq import __version__
+from nexq.modules.failures import HttpFailed
 from nexq.outbound.guard import Guard, parse_url
 from nexq.outbound.pinned import pinned_client
-from nexq.outcome import Failure
 from nexq.payload import loads
 
 MOST_REDIRECTS = 5
@@ -20,10 +20,6 @@ MOST_REDIRECTS = 5
 _TO_OTHERS = frozenset({"accept", "accept-language", "content-type", "idempotency-key", "user-agent"})
 _MOST_HEADERS = 100
 _MOST_VALUE = 2000
-
-
-class CallFailed(Failure):
-    """The request could not be made, or its answer not be read."""
 
 
 class Caller:
@@ -42,7 +38,7 @@ class Caller:
     ) -> dict[str, Any]:
         """The answer as data. Redirects are followed unless `final` says that their status is wanted.
 
-        Raises NotAllowed, Unresolved, CallFailed.
+        Raises NotAllowed, Unresolved, HttpFailed.
         """
         sent = {"accept": "*/*", "accept-encoding": "identity", "user-agent": f"nexq/{__version__}", **headers}
         for _ in range(MOST_REDIRECTS + 1):
@@ -55,7 +51,7 @@ class Caller:
                     if following is None or final(response.status_code):
                         return await self._read(response)
             except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-                raise CallFailed(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__) from None
+                raise HttpFailed(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__) from None
             after = parse_url(str(following.url))
             if following.method != method:
                 method, body = following.method, b""
@@ -63,7 +59,7 @@ class Caller:
             if after[:3] != target.place[:3]:
                 sent = {name: v for name, v in sent.items() if name in _TO_OTHERS or name == "accept-encoding"}
             url = str(following.url)
-        raise CallFailed(f"More than {MOST_REDIRECTS} redirects.", retry=False)
+        raise HttpFailed(f"More than {MOST_REDIRECTS} redirects.", retry=False)
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -168,7 +168,8 @@ class _Running:
             await asyncio.wait(tasks[1:], timeout=1.0)
             for task in (*tasks, told):
                 task.cancel()
-            await asyncio.gather(*tasks, told, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(told, return_exceptions=True)
         if not told.done() or told.cancelled():
             raise KeeperLost("the program could not be ended in time")
         return self._ended(told.result())

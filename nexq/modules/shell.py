@@ -22,8 +22,8 @@ from nexq.config import setting
 from nexq.depends import Depends
 from nexq.errors import ConfigError, InvalidPayload
 from nexq.modules.checks import bounded, excerpt, parts
+from nexq.modules.failures import ShellFailed
 from nexq.modules.programs import MOST_OUTPUT, Ended, KeeperLost, Program, Programs
-from nexq.outcome import Failure
 from nexq.retry import Retry
 
 #: Bytes that are kept of each output unless NEXQ_SHELL_KEEP says otherwise; in JSON they may be six times as many.
@@ -45,10 +45,6 @@ LIMITS = {"file": 1 << 30, "files": 1024, "processes": 256, "core": 0}
 BURY = "64,65,77,78,126,127"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
-
-
-class ShellFailed(Failure):
-    """The program did not end as expected, or may not run."""
 
 
 @dataclass(frozen=True, slots=True)
