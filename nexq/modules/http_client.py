@@ -12,12 +12,15 @@ import httpx
 from nexq import __version__
 from nexq.modules.failures import HttpFailed
 from nexq.outbound.guard import Guard, parse_url
-from nexq.outbound.pinned import pinned_client
+from nexq.outbound.pinned import Pinned
 from nexq.payload import loads
 
 MOST_REDIRECTS = 5
 #: Of the payload's headers, those that go along to another origin: the others may hold secrets.
-_TO_OTHERS = frozenset({"accept", "accept-language", "content-type", "idempotency-key", "user-agent"})
+_TO_OTHERS = frozenset(
+    {"accept", "accept-language", "content-type", "accept-encoding", "idempotency-key", "user-agent"}
+)
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_HEADERS = 100
 _MOST_VALUE = 2000
 
@@ -31,7 +34,7 @@ class Caller:
     def __init__(self, guard: Guard, *, keep: int) -> None:
         self._guard = guard
         self._keep = keep
-        self._client = pinned_client()
+        self._client = Pinned()
 
     async def call(
         self, method: str, url: str, headers: dict[str, str], body: bytes, final: Callable[[int], bool]
@@ -44,21 +47,19 @@ class Caller:
         for _ in range(MOST_REDIRECTS + 1):
             target = await self._guard.look_at(url)
             try:
-                async with self._client.stream(
-                    method, target.url, headers=sent, content=body or None, extensions={"target": target}
-                ) as response:
-                    following = response.next_request
-                    if following is None or final(response.status_code):
+                async with self._client.call(method, target, sent, body) as response:
+                    location = response.headers.get("location")
+                    if location is None or response.status_code not in _REDIRECTS or final(response.status_code):
                         return await self._read(response)
             except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
                 raise HttpFailed(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__) from None
-            after = parse_url(str(following.url))
-            if following.method != method:
-                method, body = following.method, b""
-                sent = {name: value for name, value in sent.items() if name != "content-type"}
-            if after[:3] != target.place[:3]:
-                sent = {name: v for name, v in sent.items() if name in _TO_OTHERS or name == "accept-encoding"}
-            url = str(following.url)
+            url = _join(target.url, location)
+            if response.status_code == 303 or (response.status_code in (301, 302) and method == "POST"):
+                # What browsers do, and servers expect.
+                method, body = ("HEAD" if method == "HEAD" else "GET"), b""
+                sent.pop("content-type", None)
+            if parse_url(url)[:3] != target.place[:3]:
+                sent = {name: value for name, value in sent.items() if name in _TO_OTHERS}
         raise HttpFailed(f"More than {MOST_REDIRECTS} redirects.", retry=False)
 
     async def aclose(self) -> None:
@@ -93,6 +94,14 @@ class Caller:
         except zlib.error:
             return raw, whole
         return plain, whole and not unpacker.unconsumed_tail
+
+
+def _join(url: str, location: str) -> str:
+    """Where a redirect leads. Raises HttpFailed for one that cannot be read."""
+    try:
+        return str(httpx.URL(url).join(location).copy_with(fragment=None))
+    except (httpx.InvalidURL, ValueError, TypeError) as error:
+        raise HttpFailed(f"The redirect to {location[:200]!r} cannot be read: {error}", retry=False) from None
 
 
 def _body(raw: bytes, response: httpx.Response, whole: bool) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from nexq.errors import NexqError
 from nexq.outbound.guard import Guard, Target
 
 if TYPE_CHECKING:
-    import httpx
+    from nexq.outbound.pinned import Pinned
 
 #: For the whole of one delivery.
 TOTAL_S = 15.0
@@ -25,7 +25,7 @@ class Sender:
     def __init__(self, guard: Guard, *, total_s: float = TOTAL_S) -> None:
         self._guard = guard
         self._total_s = total_s
-        self._client: httpx.AsyncClient | None = None
+        self._client: Pinned | None = None
 
     async def post(self, url: str, headers: dict[str, str], body: bytes) -> int:
         """The status of the answer. Raises NotAllowed, Unresolved, SendFailed."""
@@ -40,16 +40,14 @@ class Sender:
         # Imported where it is needed: a worker without webhooks starts faster.
         import httpx
 
-        from nexq.outbound.pinned import pinned_client
+        from nexq.outbound.pinned import Pinned
 
         if self._client is None:
-            self._client = pinned_client()
+            self._client = Pinned()
         # Messages are far between: no connection is kept, so there is nothing to close at the end.
         headers = {**headers, "connection": "close"}
         try:
-            async with self._client.stream(
-                "POST", target.url, headers=headers, content=body, extensions={"target": target}
-            ) as response:
+            async with self._client.call("POST", target, headers, body) as response:
                 return response.status_code
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             text = str(error)[:200]
