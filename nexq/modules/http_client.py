@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -108,13 +109,10 @@ def _body(raw: bytes, response: httpx.Response, whole: bool) -> dict[str, Any]:
     """The body as JSON, as text, or as base64 where it is neither."""
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     if whole and raw and (kind == "application/json" or kind.endswith("+json")):
-        try:
+        with contextlib.suppress(ValueError):
             return {"json": loads(raw)}
-        except ValueError:
-            pass
-    try:
+    for charset in (response.charset_encoding, "utf-8"):
         # The last character may have been cut.
-        text = raw.decode(response.charset_encoding or "utf-8", "strict" if whole else "ignore")
-    except (LookupError, ValueError):
-        return {"body_base64": base64.b64encode(raw).decode()}
-    return {"body": text}
+        with contextlib.suppress(LookupError, ValueError):
+            return {"body": raw.decode(charset or "utf-8", "strict" if whole else "ignore")}
+    return {"body_base64": base64.b64encode(raw).decode()}
