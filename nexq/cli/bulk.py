@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import Any, Protocol, TextIO
 
@@ -40,8 +42,8 @@ _KEYS = {
 class Progress(Protocol):
     """Shows how many jobs are in."""
 
-    def __call__(self, done: int) -> None:
-        """So many are in."""
+    def __call__(self, done: int, read: int) -> None:
+        """So many are in, from so many characters."""
         ...
 
 
@@ -51,11 +53,11 @@ async def enqueue_lines(app: Nexq, lines: TextIO, json: bool) -> None:
     Raises InvalidJob that names the line; the lines of earlier chunks are in by then, and the message says how many.
     """
     begun = time.monotonic()
-    count = duplicates = 0
+    count = duplicates = read = 0
     warned: set[str] = set()
     numbered = ((n, line) for n, line in enumerate(lines, 1) if line.strip())
     async with app:
-        with _progress() as show:
+        with _progress(_size(lines)) as show:
             while chunk := list(islice(numbered, CHUNK)):
                 calls: list[Bound[Any]] = []
                 for number, line in chunk:
@@ -68,10 +70,11 @@ async def enqueue_lines(app: Nexq, lines: TextIO, json: bool) -> None:
                         warned.add(warning)
                         note(f"Warning: {warning}")
                     calls.append(bound)
+                    read += len(line)
                 jobs = await app.enqueue_many(calls)
                 count += len(jobs)
                 duplicates += sum(job.duplicate for job in jobs)
-                show(count)
+                show(count, read)
     seconds = time.monotonic() - begun
     if json:
         print_json({"enqueued": count - duplicates, "duplicates": duplicates, "seconds": round(seconds, 3)})
@@ -104,16 +107,27 @@ async def _bound(app: Nexq, line: str) -> tuple[Bound[Any], str]:
     return Bound(drafted), warning
 
 
+def _size(lines: TextIO) -> int | None:
+    """How long a stream is, None where that is not known: for a file, not for a pipe."""
+    with suppress(OSError, ValueError):
+        about = os.fstat(lines.fileno())
+        if stat.S_ISREG(about.st_mode):
+            return about.st_size
+    return None
+
+
 @contextmanager
-def _progress() -> Iterator[Progress]:
-    """A line that counts, on a terminal."""
+def _progress(total: int | None) -> Iterator[Progress]:
+    """A line that counts, on a terminal; with a bar where the end is known."""
     if not sys.stderr.isatty():
-        yield lambda done: None
+        yield lambda done, read: None
         return
     from rich.console import Console
-    from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-    columns = (SpinnerColumn(), TextColumn("enqueued"), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("enqueued", total=None)
-        yield lambda done: bar.update(task, completed=done)
+    bar = (BarColumn(), TaskProgressColumn()) if total else (SpinnerColumn(),)
+    columns = (TextColumn("enqueued {task.fields[jobs]:,}"), *bar, TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task("", total=total, jobs=0)
+        # Characters for bytes: good enough for a bar.
+        yield lambda done, read: shown.update(task, completed=read, jobs=done)

@@ -66,8 +66,9 @@ def test_a_module_with_one_app_is_enough(cli: Cli) -> None:
     assert "Using the app shop:app." in cli.run("worker", "shop", "--burst").stderr
 
 
-def test_no_app_at_all(cli: Cli) -> None:
-    assert "Say `nexq worker module:attribute`, or set NEXQ_APP." in cli.error("worker", code=2)
+def test_no_app_at_all_means_the_modules_there_are(cli: Cli) -> None:
+    said = cli.run("worker", "--burst").stderr
+    assert "module shell: off until NEXQ_SHELL_ALLOW names programs" in said and "4 handlers" in said
 
 
 def test_flag_before_environment_before_project_before_default(cli: Cli) -> None:
