@@ -34,9 +34,10 @@ fix: $(STAMP) ## Format, and fix what can be fixed
 bench: $(STAMP) ## All benchmarks, beside the floor and the peers (installs the peers on first use)
 	$(PY) -m benchmarks.run
 
-soak: $(STAMP) ## 10,000 worker kills; 200 bridge kills and 10 restarts of RabbitMQ with 100,000 messages
+soak: $(STAMP) ## 10,000 worker kills; 200 bridge kills and 10 restarts of RabbitMQ with 100,000 messages; 1,000 programs that try to stay
 	NEXQ_SOAK_KILLS=10000 $(PY) -m pytest tests/faults/test_kills.py -s
 	NEXQ_BRIDGE_KILLS=200 NEXQ_BRIDGE_RESTARTS=10 NEXQ_BRIDGE_MESSAGES=100000 $(PY) -m pytest tests/bridges/test_kills.py -s
+	SOAK_PROGRAMS=1000 $(PY) -m pytest tests/modules/test_shell.py -k soak -s
 
 clean: ## Remove the virtual environment and what tools left behind
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist .nexq

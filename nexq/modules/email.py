@@ -22,15 +22,18 @@ LATENCY = "0.05-0.5"
 FAILURES = 0.1
 
 
-def _some(given: str | list[str]) -> list[str]:
-    addresses = given if isinstance(given, list) else [given]
-    if not addresses:
+def _all(given: str | list[str]) -> list[str]:
+    return [check_address(address) for address in (given if isinstance(given, list) else [given])]
+
+
+def _some(given: list[str]) -> list[str]:
+    if not given:
         raise ValueError("expected at least one address")
-    return [check_address(address) for address in addresses]
+    return given
 
 
 Address = Annotated[str, Field(max_length=400), AfterValidator(check_address)]
-Addresses = Annotated[str | Annotated[list[str], Field(max_length=100)], AfterValidator(_some)]
+Addresses = Annotated[str | Annotated[list[str], Field(max_length=100)], AfterValidator(_all)]
 Line = Annotated[str, Field(max_length=900), AfterValidator(check_line)]
 Headers = Annotated[dict[str, str], Field(max_length=50), AfterValidator(check_headers)]
 
@@ -104,7 +107,7 @@ module = Module("email", about="E-mail over SMTP.", status=_status)
 
 @module.handler("send", retry=Retry(max_attempts=6, base=5.0, factor=4.0, cap=3600.0))
 async def send(
-    to: Addresses,
+    to: Annotated[Addresses, AfterValidator(_some)],
     subject: Line = "",
     body: str | None = None,
     html: str | None = None,
