@@ -199,8 +199,10 @@ class _Running:
 
     async def _told(self) -> dict[str, Any]:
         data = b""
-        while part := await asyncio.get_running_loop().sock_recv(self._keeper, _CHUNK):
-            data += part
+        # A reset is an end too: the keeper was gone before it read what we said last.
+        with contextlib.suppress(ConnectionResetError):
+            while part := await asyncio.get_running_loop().sock_recv(self._keeper, _CHUNK):
+                data += part
         if not data:
             raise KeeperLost("the keeper of the program was killed")
         return dict(orjson.loads(data))
@@ -326,4 +328,5 @@ async def _feed(fd: int, data: bytes) -> None:
             transport.close()
         await done
     finally:
-        transport.abort()
+        if not done.done():
+            transport.abort()
