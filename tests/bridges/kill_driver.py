@@ -58,6 +58,8 @@ class Plan:
     tomb_ms: int = 60_000
     #: A change of the bridge that the check has to notice: "forgetful", "hasty".
     mutant: str = ""
+    #: Where bridges may kill themselves.
+    points: tuple[str, ...] = POINTS
     #: The broker; '': one of our own, which restarts need.
     amqp: str = ""
     seed: int = 1
@@ -119,7 +121,7 @@ class Driver:
     # -- Bridges
 
     def _give_birth(self, *, mortal: bool) -> None:
-        point = self.rng.choice(POINTS) if mortal else ""
+        point = self.rng.choice(self.plan.points) if mortal else ""
         nth, seed = self.rng.randint(1, 6), self.rng.random()
         pid = self._fork(lambda: self._bridge(point if mortal else "", nth, seed))
         life_s = self.rng.uniform(0.03, 0.6) if not point else 2.0
@@ -268,6 +270,8 @@ def make_hasty() -> None:
 
     async def hasty(self: Batch, link: Any, remember_s: float) -> None:
         await settle(HASTY[0], self.deliveries, ())
+        # Until it is on its way.
+        await asyncio.sleep(0.02)
         await enqueue(self, link, remember_s)
 
     async def take(self: Session, most: int) -> Any:

@@ -21,7 +21,7 @@ from tests.bridges.kill_driver import Plan, encode
 from tests.support.rabbitmq import rabbitmq_script
 
 ROOT = Path(__file__).resolve().parents[2]
-KILLS = int(os.environ.get("NEXQ_BRIDGE_KILLS", "30"))
+KILLS = int(os.environ.get("NEXQ_BRIDGE_KILLS", "20"))
 RESTARTS = int(os.environ.get("NEXQ_BRIDGE_RESTARTS", "2"))
 MESSAGES = int(os.environ.get("NEXQ_BRIDGE_MESSAGES", "10000"))
 SEED = int(os.environ.get("NEXQ_SOAK_SEED", "1"))
@@ -72,7 +72,11 @@ def test_bridges_are_killed_and_the_broker_is_restarted() -> None:
     assert (report["lost"], report["doubled"]) == ([], [])
 
 
-@pytest.mark.parametrize(("mutant", "harm"), [("forgetful", "doubled"), ("hasty", "lost")])
-def test_the_check_notices_a_bridge_that_does_harm(amqp: str, mutant: str, harm: str) -> None:
-    report = run(Plan(messages=3000, kills=12, tomb_ms=0, amqp=amqp, mutant=mutant, limit_s=12))
+@pytest.mark.parametrize(
+    ("mutant", "point", "harm"), [("forgetful", "settle.before", "doubled"), ("hasty", "enqueue.before", "lost")]
+)
+def test_the_check_notices_a_bridge_that_does_harm(amqp: str, mutant: str, point: str, harm: str) -> None:
+    report = run(
+        Plan(messages=2000, kills=8, points=(point,), tomb_ms=0, amqp=amqp, mutant=mutant, bridges=1, limit_s=10)
+    )
     assert report[harm]
