@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import secrets
 import time
@@ -41,11 +42,15 @@ RIVALS_S = 0.5
 RETURN_S = 60.0
 
 
+_orders = itertools.count()
+
+
 class Line:
     """The calls of one event loop."""
 
     def __init__(self, replica: Replica, timeout_s: float) -> None:
         self.replica = replica
+        self.order = next(_orders)
         self.trouble: Exception | None = None
         self._timeout_s = timeout_s
         self._writer = secrets.token_bytes(8)

@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 from nexq.backends.pogocache.chain import Epoch, Keys, Manifest
 from nexq.backends.pogocache.clock import SharedClock
@@ -48,6 +48,12 @@ class Tip:
     raw: bytes
 
 
+class Looker(Protocol):
+    """A line that looks for new entries. `order`: which line of this process it is."""
+
+    order: int
+
+
 class Replica:
     """The state of one log in this process. Every method may be called in any thread."""
 
@@ -78,8 +84,8 @@ class Replica:
         #: The last position that an audit has looked at; and of the snapshot it looks at: epoch, position, parts' keys.
         self.audited_to = 0
         self.audited_parts: tuple[int, int, list[str]] = (0, -1, [])
-        #: The lines that look for new entries; the first leads, others stand in should its loop be blocked.
-        self.lookers: list[object] = []
+        #: The lines that look for new entries; the oldest leads, others stand in should its loop be blocked.
+        self.lookers: list[Looker] = []
         self.measured_mono = 0.0
         #: The names under which this process writes.
         self.own: set[bytes] = set()
@@ -313,14 +319,15 @@ class Replica:
 
     # -- How often to look
 
-    def look_in_s(self, looker: object) -> float:
-        """In how many seconds a looker should look for a new entry; 0 or less: now."""
+    def look_in_s(self, looker: Looker) -> float:
+        """In how many seconds a looker should look for a new entry, or ask again; 0 or less: now."""
         now = time.monotonic()
         options = self.target.options
         quiet_s = (now - self._stirred_mono) / EASE
         wait_s = min(max(quiet_s, options.busy_poll_ms / 1000), options.poll_ms / 1000)
-        leads = self.lookers[:1] == [looker]
-        return self._looked_mono + (wait_s if leads else STAND_IN * wait_s) - now
+        if looker is min(self.lookers, key=lambda line: line.order):
+            return self._looked_mono + wait_s - now
+        return 0.0 if now - self._looked_mono > STAND_IN * wait_s else STAND_IN * wait_s
 
     def looked(self) -> None:
         """The log's end was just looked at."""
