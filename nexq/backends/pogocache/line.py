@@ -14,11 +14,13 @@ import logging
 import secrets
 import time
 from collections import deque
+from collections.abc import Awaitable, Callable
 
 from nexq.backends.pogocache.calls import Batch, Call
 from nexq.backends.pogocache.end import Unsound, catch_up, look, propose, sync
 from nexq.backends.pogocache.entry import open_entry, seal
 from nexq.backends.pogocache.join import join
+from nexq.backends.pogocache.rebuild import rebuild
 from nexq.backends.pogocache.replica import Replica
 from nexq.backends.pogocache.tend import tend
 from nexq.backends.pogocache.waiting import Waiter
@@ -26,7 +28,7 @@ from nexq.backends.pogocache.wire import Link, open_link
 from nexq.backends.wire import WireLost
 from nexq.backoff import Backoff
 from nexq.engine.rows import pack_rows
-from nexq.errors import BackendError, BackendUnavailable, LogError, ScriptFailed
+from nexq.errors import BackendError, BackendUnavailable, LogError, ReplicaDiverged, ScriptFailed
 from nexq.tasks import end
 
 log = logging.getLogger("nexq.backend")
@@ -243,17 +245,30 @@ class Line:
             self._read(self._reads.popleft())
         await self._tend(link)
 
-    async def _rejoining(self, link: Link, step: object) -> None:
+    async def _rejoining(self, link: Link, step: Callable[[Link, Replica], Awaitable[None]]) -> None:
         """Do a step at the log's end; where the log is not as it was known, join it anew first."""
         while True:
             try:
-                await step(link, self.replica)  # type: ignore[operator]
+                await step(link, self.replica)
                 return
             except Unsound as error:
                 log.info("%s: %s", self.replica.target.shown, error)
+            except ReplicaDiverged as error:
+                await self._rebuild(link, error)
+                continue
             except LogError as error:
                 self.replica.stop(error)
                 raise
+            await self._rejoin(link)
+
+    async def _rebuild(self, link: Link, error: ReplicaDiverged) -> None:
+        try:
+            async with self._linking:
+                await rebuild(link, self.replica, error)
+        except LogError as again:
+            self.replica.stop(again)
+            raise
+        except Unsound:
             await self._rejoin(link)
 
     async def _rejoin(self, link: Link) -> None:

@@ -218,15 +218,21 @@ class Replica:
         raise Trouble(self).error(kind, why, self.machine.position + 1)
 
     def install(
-        self, epoch: Epoch, machine: Machine, snapshot: Manifest | None, tail: Sequence[bytes] | None = None
+        self,
+        epoch: Epoch,
+        machine: Machine,
+        snapshot: Manifest | None,
+        tail: Sequence[bytes] | None = None,
+        *,
+        anew: bool = False,
     ) -> bool:
-        """Take over a state that was loaded from the server, unless the one here is as new.
+        """Take over a state that was loaded from the server, unless the one here is as new (and not wrong: `anew`).
 
         `tail`: what this process has seen acknowledged and the state lacks.
         """
         with self.lock:
             mine = self.epoch
-            if mine is not None and (mine.epoch, self.machine.position) >= (epoch.epoch, machine.position):
+            if not anew and mine is not None and (mine.epoch, self.machine.position) >= (epoch.epoch, machine.position):
                 return False
             self.machine = machine
             self._last = b""
