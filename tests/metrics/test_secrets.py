@@ -18,8 +18,10 @@ from nexq import Context, Nexq, Retry
 from nexq.backends import connect
 from nexq.cli.logs import ConsoleFormatter, JsonFormatter
 from nexq.errors import NexqError
+from nexq.job import Spec
 from nexq.metrics.listener import Listener
 from nexq.metrics.worker import families
+from nexq.store import Entry
 from nexq.web.auth import Guard
 from nexq.worker.settings import WorkerSettings
 from tests.support.servers import IN_MEMORY, Server, free_port, valkey_binary
@@ -95,11 +97,10 @@ async def test_a_worker_tells_no_secret(locked: tuple[Server, str], said: dict[s
             with pytest.raises(NexqError) as wrong:
                 await app.enqueue("well", {"sekret": PAYLOAD})
             texts += [str(wrong.value), repr(wrong.value)]
-            # A job whose payload does not fit, enqueued by somebody who does not know the handler.
-            raw = Nexq(url, namespace=app.namespace)
-            unfit = await raw.enqueue("well", {"sekret": PAYLOAD})
-            await ended(unfit)
-            await raw.aclose()
+            # A job whose payload does not fit, enqueued by somebody who asks nobody.
+            spec = Spec("well", b'{"sekret":"%b"}' % PAYLOAD.encode()).pack()
+            await (await app.store()).moves.enqueue("default", [Entry("unfit", spec)])
+            await ended(app.job("unfit"))
             texts += [listener.answer("/metrics", "")[2].decode()]
             texts += map(repr, (app, worker, worker.settings, failing, app.link().store, app.link().store.backend))
             server.kill()
