@@ -26,6 +26,7 @@
 --   done        prefix  lists of ended ids, one per waiter
 --   tombs       zset    deleted job id -> when, ms
 --   memo        string  this worker's last exchange
+--   rerouted    list    jobs taken back from dead workers, the newest 1,000
 --   wake        list    at most one token: a waiting worker takes it
 --   events      list    what was noted while somebody listened, the newest 10,000
 --   minute      hash    figures of the present minute
@@ -75,6 +76,7 @@ local keys = {
   jobs = jobs, runs = runs, results = results, history = history, journal = journal, ready = ready,
   scheduled = scheduled,  retrying = retrying, running = running, completed = completed, dead = dead, cancelled = cancelled,
   unique = unique, cancels = cancels, waiters = waiters, done = done, tombs = tombs, hooks = hooks,
+  rerouted = rerouted,
 }
 local q = open_queue(queue, now_ms, events, minute, series)
 q.sets = keys

@@ -20,6 +20,7 @@
 --   waiters     hash    job id -> names of those who wait for its end
 --   done        prefix  lists of ended ids, one per waiter
 --   tombs       zset    deleted job id -> when, ms
+--   rerouted    list    jobs taken back from dead workers, the newest 1,000
 --   wake        list    at most one token: a waiting worker takes it
 --   events      list    what was noted while somebody listened, the newest 10,000
 --   minute      hash    figures of the present minute
@@ -50,6 +51,7 @@ local keys = {
   scheduled = scheduled, retrying = retrying,
   completed = completed, dead = dead, cancelled = cancelled, unique = unique, cancels = cancels,
   waiters = waiters, done = done, tombs = tombs, hooks = hooks,
+  rerouted = rerouted,
 }
 if not is_whole(slice, 0, 1000) then return {'BAD', '0', 'slice'} end
 if not string.find(keep, KEEP_FORM) then return {'BAD', '0', 'keep'} end

@@ -41,6 +41,7 @@ QUEUE_KEYS = {
     "remembered": "zset",
     "wake": "list",
     "events": "list",
+    "rerouted": "list",
     "minute": "hash",
     "ready:": "prefix",
     "done:": "prefix",

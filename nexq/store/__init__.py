@@ -10,7 +10,7 @@ from nexq.store.hooks import Hooks
 from nexq.store.members import Members
 from nexq.store.moves import Claim, Entry, Exchanged, HookedEntry, Keep, Moves, Refused
 from nexq.store.search import Found, Grave, Wanted
-from nexq.store.views import Directory, QueueView, Views, WorkerView
+from nexq.store.views import Directory, QueueView, Rerouted, Views, WorkerView
 
 __all__ = [
     "Books",
@@ -27,6 +27,7 @@ __all__ = [
     "Moves",
     "QueueView",
     "Refused",
+    "Rerouted",
     "Store",
     "Token",
     "Views",

@@ -57,6 +57,12 @@ class WorkerView:
         """running, paused (claims no more, by order), draining (about to leave), lost (no sign of life)."""
         return str(self.info.get("state", "running")) if self.alive else "lost"
 
+    @property
+    def seen_ms(self) -> float | None:
+        """When it last said that it lives; None where it did not tell how long that counts."""
+        ttl_ms = self.info.get("ttl_ms")
+        return self.alive_until_ms - ttl_ms if isinstance(ttl_ms, (int, float)) else None
+
     def as_dict(self) -> dict[str, Any]:
         """The view as JSON-able data."""
         return {
@@ -65,6 +71,7 @@ class WorkerView:
             "alive_until_ms": self.alive_until_ms,
             **self.info,
             "state": self.state,
+            "seen_ms": self.seen_ms,
         }
 
 
@@ -82,6 +89,23 @@ class Event:
         """The event of a stored line (lua/lib/queue.lua)."""
         what, at_ms, *ids = line.decode().split(" ")
         return cls(number, what, float(at_ms), tuple(id for id in ids if id))
+
+
+@dataclass(frozen=True, slots=True)
+class Rerouted:
+    """A job that was taken back from a dead worker, and what became of it: ready, dead or cancelled."""
+
+    at_ms: float
+    id: str
+    queue: str
+    became: str
+    worker: str
+
+    @classmethod
+    def unpack(cls, queue: str, line: bytes) -> Rerouted:
+        """What a stored line tells (lua/lib/reap.lua)."""
+        at_ms, id, became, worker = line.decode().split(" ", 3)
+        return cls(float(at_ms), id, queue, became, worker)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +234,13 @@ class Views:
         keys = script.bind_keys(queue_keys(self.namespace, queue))
         reply = cast("list[Any]", await self.backend.run(script, queue, keys, (id,)))
         return Reported.unpack(reply[1])
+
+    async def rerouted(self, queue: str, worker: str = "", limit: int = 100) -> list[Rerouted]:
+        """Jobs that were taken back from dead workers, or from one, the newest first."""
+        script = load("rerouted")
+        keys = script.bind_keys(queue_keys(self.namespace, queue))
+        reply = cast("list[bytes]", await self.backend.run(script, queue, keys, (limit, worker)))
+        return [Rerouted.unpack(queue, line) for line in reversed(reply)]
 
     async def series(self, queue: str, step: Step, limit: int) -> list[Row]:
         """What happened in a queue, in rows of `step` minutes, oldest first, the last one still filling.

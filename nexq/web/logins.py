@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 from starlette.responses import Response
 
+from nexq import __version__
 from nexq.web.auth import Caller, gate_of
 from nexq.web.call import Call, answer
 from nexq.web.models import Strict
@@ -63,6 +64,8 @@ def _about(call: Call, caller: Caller | None) -> dict[str, object]:
         "name": "anyone" if who is NOBODY else who.name,
         "scope": "admin" if who is NOBODY else who.scope.value,
         "queues": list(who.queues),
+        "version": __version__,
+        "namespace": call.app.namespace,
     }
     if caller is not None:
         about |= {"token": caller.token, "expires_ms": caller.expires_ms}

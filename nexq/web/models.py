@@ -274,6 +274,31 @@ class WorkerBody(Open):
     alive_until_ms: float
 
 
+class ReroutedJob(Open):
+    """A job that was taken back from a dead worker: what became of it then, and where it is now."""
+
+    at_ms: float
+    id: str
+    queue: str
+    became: Literal["ready", "dead", "cancelled"]
+    state: JobState | None
+    worker: Annotated[str | None, Field(description="Who runs it now, or ran it last.")]
+
+
+class ReroutedBody(BaseModel):
+    """Jobs that were taken back from dead workers."""
+
+    rerouted: list[ReroutedJob]
+
+
+class OneWorker(WorkerBody):
+    """A worker with its jobs."""
+
+    jobs: list[JobBody]
+    jobs_more: bool
+    rerouted: list[ReroutedJob]
+
+
 class Workers(BaseModel):
     """All workers, and the time of the server that keeps the jobs."""
 

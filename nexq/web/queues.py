@@ -15,7 +15,6 @@ from nexq.states import JobState
 from nexq.store import QueueView, WorkerView
 from nexq.web.call import Call, answer
 from nexq.web.models import Strict
-from nexq.web.problems import Problem
 
 
 class Pause(Strict):
@@ -28,13 +27,6 @@ class Purge(Strict):
     """What to drop."""
 
     state: Literal["blocked", "scheduled", "ready", "retrying", "completed", "dead", "cancelled"] = "ready"
-
-
-class Order(Strict):
-    """What a worker shall do."""
-
-    concurrency: Annotated[int | None, Field(ge=1, le=10_000)] = None
-    claiming: Annotated[bool | None, Field(description="false: claim no more; true: go on.")] = None
 
 
 async def list_queues(call: Call) -> Response:
@@ -68,30 +60,6 @@ async def purge_queue(call: Call) -> Response:
     while (n := await call.store.moves.purge(queue, JobState(body.state), 500)) > 0:
         dropped += n
     return answer({"queue": queue, "state": body.state, "purged": dropped})
-
-
-async def list_workers(call: Call) -> Response:
-    """`GET /api/workers`."""
-    directory = await call.store.views.directory()
-    workers = [w.as_dict() for w in directory.workers if may_see(call, w)]
-    return answer({"workers": workers, "now_ms": directory.now_ms})
-
-
-async def order_worker(call: Call) -> Response:
-    """`POST /api/workers/{id}/order`: change its concurrency, stop or resume its claiming."""
-    body = await call.model(Order)
-    worker = call.path("id")
-    known = (await call.store.views.directory()).workers
-    found = next((w for w in known if w.id == worker and w.alive and may_see(call, w)), None)
-    if found is None:
-        raise Problem(404, "worker-not-found", f"No live worker is called {worker!r}.")
-    if not all(call.principal.may_touch(queue) for queue in found.info.get("queues", ())):
-        raise Problem(403, "queue-not-allowed", "The worker serves queues that this token does not cover.")
-    if body.concurrency is not None:
-        await call.store.members.order(worker, f"concurrency {body.concurrency}")
-    if body.claiming is not None:
-        await call.store.members.order(worker, "resume" if body.claiming else "drain")
-    return answer({"id": worker, "ordered": body.model_dump(exclude_none=True)}, 202)
 
 
 def may_see(call: Call, worker: WorkerView) -> bool:

@@ -23,6 +23,7 @@ from nexq.web import (
     queues,
     series,
     submit,
+    workers,
 )
 from nexq.web.access import ACCESS
 from nexq.web.docs import DOCS
@@ -293,20 +294,42 @@ API: list[Rule] = [
     Rule(
         method="GET",
         path="/api/workers",
-        endpoint=queues.list_workers,
+        endpoint=workers.list_workers,
         scope=Scope.READ,
         tag="workers",
         summary="List workers",
         answers={200: ("The workers.", models.Workers)},
     ),
     Rule(
+        method="GET",
+        path="/api/workers/{id}",
+        endpoint=workers.get_worker,
+        scope=Scope.READ,
+        tag="workers",
+        summary="One worker, with the jobs that it runs and those that were taken back from it",
+        answers={200: ("The worker.", models.OneWorker)},
+    ),
+    Rule(
+        method="GET",
+        path="/api/rerouted",
+        endpoint=workers.list_rerouted,
+        scope=Scope.READ,
+        tag="workers",
+        summary="Jobs that were taken back from dead workers",
+        query={
+            "worker": {**_STRING, "description": "Only from this one."},
+            "limit": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100},
+        },
+        answers={200: ("The jobs, the newest first.", models.ReroutedBody)},
+    ),
+    Rule(
         method="POST",
         path="/api/workers/{id}/order",
-        endpoint=queues.order_worker,
+        endpoint=workers.order_worker,
         scope=Scope.ADMIN,
         tag="workers",
         summary="Change a worker's concurrency, stop or resume its claiming",
-        body=queues.Order,
+        body=workers.Order,
         answers={202: ("Told.", models.Ordered)},
     ),
     Rule(

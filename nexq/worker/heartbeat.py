@@ -22,6 +22,7 @@ from nexq.store import Store
 from nexq.tasks import end
 from nexq.worker.running import Stop
 from nexq.worker.settings import WorkerSettings
+from nexq.worker.usage import Usage
 
 log = logging.getLogger("nexq.worker")
 
@@ -29,6 +30,8 @@ log = logging.getLogger("nexq.worker")
 IDLE_BEAT_S = 45.0
 TTL_S = 110.0
 LISTEN_S = 60.0
+#: An order is carried out within this time, and then told of.
+ORDER_S = 0.1
 
 
 class Heartbeat:
@@ -57,7 +60,10 @@ class Heartbeat:
         self._on_stop = on_stop
         self._on_order = on_order
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._stopping: asyncio.Event | None = None
+        self._stopping = False
+        #: Set when the next beat shall not wait for its time.
+        self._now: asyncio.Event | None = None
+        self._usage = Usage()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._main, name="nexq-heartbeat", daemon=True)
 
@@ -68,9 +74,10 @@ class Heartbeat:
 
     def stop(self) -> None:
         """Say that the worker leaves, and end the thread."""
-        if self._loop is not None and self._stopping is not None:
+        self._stopping = True
+        if self._loop is not None and self._now is not None:
             with contextlib.suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._stopping.set)
+                self._loop.call_soon_threadsafe(self._now.set)
         self._thread.join(5.0)
 
     def _main(self) -> None:
@@ -81,7 +88,7 @@ class Heartbeat:
 
     async def _run(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._stopping = asyncio.Event()
+        self._now = asyncio.Event()
         store = self._origin.clone()
         self._ready.set()
         listener = asyncio.create_task(self._listen(store))
@@ -95,19 +102,24 @@ class Heartbeat:
 
     async def _beat(self, store: Store) -> None:
         """Every third of a lease: renew what is older than that; tell of oneself when there is news or time."""
-        assert self._stopping is not None
+        assert self._now is not None
         tick_s = self._settings.lease_s / 3
         told_at, told = 0.0, None
         while True:
-            started = time.monotonic()
+            started, urgent = time.monotonic(), self._now.is_set()
+            self._now.clear()
+            if self._stopping:
+                return
             claims = self._claims()
             try:
                 for queue, held in claims.items():
                     await self._extend(store, queue, [(id, t) for id, t, at in held if started - at > tick_s / 2])
-                info = orjson.dumps(self._info())
-                busy = any(claims.values())
-                if started - told_at >= (min(IDLE_BEAT_S, 2 * tick_s) if busy or info != told else IDLE_BEAT_S):
-                    await store.members.beat(self._settings.id, TTL_S * 1000, info)
+                info = self._info()
+                pause_s = min(IDLE_BEAT_S, 2 * tick_s) if any(claims.values()) or info != told else IDLE_BEAT_S
+                if urgent or started - told_at >= pause_s:
+                    # What changes all the time is no news.
+                    about = info | {"ttl_ms": TTL_S * 1000, **self._usage.look()}
+                    await store.members.beat(self._settings.id, TTL_S * 1000, orjson.dumps(about))
                     told_at, told = started, info
             except BackendError as error:
                 log.warning("heartbeat: %s", error)
@@ -115,9 +127,7 @@ class Heartbeat:
                 # Leases that nobody renews let jobs run twice: whatever it is, go on.
                 log.exception("heartbeat")
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), max(0.05, tick_s - (time.monotonic() - started)))
-            if self._stopping.is_set():
-                return
+                await asyncio.wait_for(self._now.wait(), max(0.05, tick_s - (time.monotonic() - started)))
 
     async def _extend(self, store: Store, queue: str, claims: list[tuple[bytes, int]]) -> None:
         if not claims:
@@ -154,3 +164,6 @@ class Heartbeat:
                 self._on_stop(queue, id.encode(), int(token), "cancel")
             case _:
                 self._on_order(text)
+                if self._loop is not None and self._now is not None:
+                    # Tell of it as soon as it is done.
+                    self._loop.call_later(ORDER_S, self._now.set)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import platform
 import time
 from collections import deque
 from typing import Any
@@ -27,6 +28,7 @@ from nexq.worker.running import Running, Stop
 from nexq.worker.settings import WorkerSettings
 from nexq.worker.tally import Gauges, Tally
 from nexq.worker.traced import watched
+from nexq.worker.usage import nexq_version
 from nexq.worker.waker import Waker
 
 log = logging.getLogger("nexq.worker")
@@ -62,7 +64,7 @@ class Worker:
         self._heartbeat = Heartbeat(
             store, settings, claims=self._held, info=self._info, on_stop=self._on_stop, on_order=self._on_order
         )
-        self._started_mono = time.monotonic()
+        self._started_ms = int(time.time() * 1000)
         self.done = 0
         self.failed = 0
 
@@ -327,7 +329,11 @@ class Worker:
             "running": self._active,
             "done": self.done,
             "failed": self.failed,
-            "state": "draining" if self._stopping.is_set() else "running",
+            "state": "draining" if self._stopping.is_set() else "running" if self._claiming else "paused",
+            "claiming": self._claiming,
+            "version": nexq_version(),
+            "python": platform.python_version(),
+            "started_ms": self._started_ms,
         }
 
     def _on_stop(self, queue: str, id: bytes, token: int, why: Stop) -> None:

@@ -26,8 +26,8 @@ def _script(name: str, body: str, *, read_only: bool = False) -> Script:
     return Script(name, (), (), body, text, hashlib.sha1(text.encode()).hexdigest(), read_only)
 
 
-#: Figures (tests/contract/test_series.py) are no part of what jobs are: a dump leaves them out.
-_FIGURES = {"minute"}
+#: Figures (test_series.py, test_reap.py) are no part of what jobs are: a dump leaves them out.
+_FIGURES = {"minute", "rerouted"}
 _KINDS = {
     **{k: v for k, v in QUEUE_KEYS.items() if v != "prefix" and k not in _FIGURES},
     **{f"ready:{p}": "zset" for p in range(10)},

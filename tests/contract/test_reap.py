@@ -123,3 +123,37 @@ async def test_a_paused_queue_takes_leases_back_too(store: Bench) -> None:
     store.at(LEASE)
     await store.exchange(limit=1)
     assert (await store.views.get("mail", "a")).state is JobState.READY
+
+
+async def test_jobs_taken_back_are_remembered_with_their_workers(store: Bench) -> None:
+    await store.add("back")
+    await store.claim(worker="w1")
+    await store.add("buried", max_lost=0)
+    await store.claim(worker="w 2")
+    await store.add("stopped")
+    await store.claim(worker="w1")
+    await store.moves.cancel("mail", "stopped")
+    store.at(LEASE)
+    await store.moves.tidy("mail")
+    found = await store.views.rerouted("mail")
+    assert {(r.id, r.became, r.worker, r.at_ms, r.queue) for r in found} == {
+        ("back", "ready", "w1", T0 + LEASE, "mail"),
+        ("buried", "dead", "w 2", T0 + LEASE, "mail"),
+        ("stopped", "cancelled", "w1", T0 + LEASE, "mail"),
+    }
+    assert {r.id for r in await store.views.rerouted("mail", "w1")} == {"back", "stopped"}
+    assert len(await store.views.rerouted("mail", limit=1)) == 1
+    assert await store.views.rerouted("other") == []
+
+
+async def test_the_newest_of_those_taken_back_are_remembered(store: Bench) -> None:
+    for round in range(6):
+        await store.add(*(f"j{round}-{n}" for n in range(200)))
+        store.at(round * 2 * LEASE)
+        await store.claim(200)
+        store.at((round * 2 + 1) * LEASE)
+        await store.moves.tidy("mail", slice=1000)
+        await store.settle("cancel", *await store.claim(1000))
+    found = await store.views.rerouted("mail", limit=1000)
+    assert len(found) == 1000
+    assert found[0].at_ms > found[-1].at_ms
