@@ -42,9 +42,11 @@ async def flaky(rate: float = 0.5, *, ctx: Context = CONTEXT) -> str:
 
 @app.handler("demo:slow", timeout=60)
 async def slow(seconds: float = 3.0, *, ctx: Context = CONTEXT) -> float:
-    """Takes a while without using the CPU: many of them run at once."""
+    """Takes a while without using the CPU, and says how far it is: many of them run at once."""
     ctx.log.info("takes %g s", seconds)
-    await asyncio.sleep(seconds)
+    for step in range(1, 11):
+        await asyncio.sleep(seconds / 10)
+        ctx.progress(step / 10, f"{seconds * step / 10:.1f} of {seconds:g} s")
     return seconds
 
 
