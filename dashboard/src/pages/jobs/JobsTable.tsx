@@ -97,7 +97,7 @@ function Row({ job, chosen, onChoose }: { job: Job; chosen: boolean; onChoose: P
       <td className="wide num">{job.priority}</td>
       <td className="wide num">{job.attempt || "–"}</td>
       <td className="wide grow">
-        <span className={job.error && job.state !== "completed" ? "clip bad" : "clip mono faint"}>
+        <span className={job.error && job.state !== "completed" ? "clip muted" : "clip mono faint"}>
           {preview(job)}
         </span>
       </td>
