@@ -3,6 +3,7 @@ import { useSearchParams } from "react-router";
 import type { JobFilter } from "../../api/jobs";
 import { chipsOf, readFilter, writeFilter } from "../../lib/filter";
 import { useSession } from "../../lib/session";
+import { useExampleCommand } from "../../lib/useExample";
 import { useLive } from "../../live/LiveProvider";
 import { Page } from "../../shell/Page";
 import { Empty, Failed, Loading } from "../../ui/bits";
@@ -74,6 +75,7 @@ export function JobsPage() {
 }
 
 function NoJobs({ filter, more }: { filter: JobFilter; more: boolean }) {
+  const example = useExampleCommand();
   if (more)
     return <Empty title="None among those looked at so far">The search goes on on the next page.</Empty>;
   if (filter.state || chipsOf(filter).length > 0) {
@@ -84,7 +86,7 @@ function NoJobs({ filter, more }: { filter: JobFilter; more: boolean }) {
     );
   }
   return (
-    <Empty title="No jobs yet" command={`nexq enqueue demo:hello '{"name": "Ada"}'`}>
+    <Empty title="No jobs yet" command={example}>
       Submit one with “New job”, from code, or from a terminal:
     </Empty>
   );

@@ -6,8 +6,10 @@ import { listHandlers } from "../../api/handlers";
 import type { JobFilter } from "../../api/jobs";
 import { keys } from "../../api/keys";
 import { listQueues } from "../../api/queues";
-import { chipsOf, parseSearch, withoutChip } from "../../lib/filter";
+import { chipsOf, type Field, parseSearch, withoutChip } from "../../lib/filter";
 import { Icon } from "../../ui/Icon";
+
+const LABELS: Partial<Record<Field, string>> = { q: "text", type: "handler", fingerprint: "error" };
 
 interface Props {
   filter: JobFilter;
@@ -33,7 +35,7 @@ export function SearchBar({ filter, onChange, autoFocus }: Props) {
         <Icon name="search" />
         {chipsOf(filter).map((chip) => (
           <span className="chip" key={`${chip.field}:${chip.value}`}>
-            <span className="faint">{chip.field === "q" ? "text" : chip.field}</span>
+            <span className="faint">{LABELS[chip.field] ?? chip.field}</span>
             <span className="data clip">{chip.value}</span>
             <button
               type="button"
@@ -50,7 +52,7 @@ export function SearchBar({ filter, onChange, autoFocus }: Props) {
           placeholder={
             chipsOf(filter).length > 0
               ? "and…"
-              : "Text, or queue:mail  type:send_email  tag:eu  worker:…  id:…"
+              : "Text, or queue:mail  handler:send_email  tag:eu  worker:…  id:…"
           }
           // biome-ignore lint/a11y/noAutofocus: asked for by the key that led here
           autoFocus={autoFocus}

@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { keys } from "../../api/keys";
 import { getSeriesByQueue } from "../../api/overview";
+import { useExampleCommand } from "../../lib/useExample";
 import { useEvery } from "../../live/useEvery";
 import { useOverview } from "../../live/useOverview";
 import { Page } from "../../shell/Page";
@@ -15,6 +16,7 @@ const LOOK_EVERY_MS = 30_000;
 export default function OverviewPage() {
   const { data, error, refetch } = useOverview();
   const every = useEvery(LOOK_EVERY_MS);
+  const example = useExampleCommand();
   const hour = useSeries("1h", "");
   const sparks = useQuery({
     queryKey: keys.sparks,
@@ -35,7 +37,7 @@ export default function OverviewPage() {
       <Tiles overview={data} hour={hour.data} />
       {data.queues.length === 0 ? (
         <div className="card">
-          <Empty title="No queue yet" command={`nexq enqueue demo:hello '{"name": "Ada"}'`}>
+          <Empty title="No queue yet" command={example}>
             A queue is born with its first job, or when a worker that serves it starts. Submit a job:
           </Empty>
         </div>

@@ -1,7 +1,7 @@
 // The queues side by side.
 
 import { Link } from "react-router";
-import type { QueueFigures, Series } from "../../api/overview";
+import type { Percentiles, QueueFigures, Series } from "../../api/overview";
 import { percent, rate, short } from "../../lib/format";
 import { duration } from "../../lib/time";
 import { StateBadge } from "../../ui/bits";
@@ -98,8 +98,12 @@ function Row({
       <td className="num">{rate(queue.rates.enqueued)}</td>
       <td className="num">{rate(queue.rates.completed)}</td>
       <td className={red.has("failing") ? "num bad" : "num"}>{percent(queue.failure_rate)}</td>
-      <td className="num">{ms(queue.lateness_ms?.p99)}</td>
-      <td className="num">{ms(queue.run_ms?.p95)}</td>
+      <td className="num" title={all(queue.lateness_ms)}>
+        {ms(queue.lateness_ms?.p99)}
+      </td>
+      <td className="num" title={all(queue.run_ms)}>
+        {ms(queue.run_ms?.p95)}
+      </td>
       <td className="num">{drain(queue)}</td>
       <td className={red.has("no_worker") ? "num bad" : "num"}>
         {short(queue.slots.busy)}/{short(queue.slots.total)}
@@ -111,6 +115,13 @@ function Row({
 
 function ms(value: number | undefined): string {
   return value === undefined ? "–" : duration(value / 1000);
+}
+
+/** All percentiles, for hovering. */
+function all(found: Percentiles | null): string | undefined {
+  return found
+    ? `p50 ${ms(found.p50)}, p95 ${ms(found.p95)}, p99 ${ms(found.p99)}, of ${found.count}`
+    : undefined;
 }
 
 function drain(queue: QueueFigures): string {

@@ -1,5 +1,6 @@
 import { useState } from "react";
 import type { QueueFigures } from "../../api/overview";
+import { useExampleCommand } from "../../lib/useExample";
 import { useOverview } from "../../live/useOverview";
 import { Page } from "../../shell/Page";
 import { Empty, Failed, Loading } from "../../ui/bits";
@@ -9,6 +10,7 @@ import { QueueCard } from "./QueueCard";
 
 export function QueuesPage() {
   const { data, error, refetch } = useOverview();
+  const example = useExampleCommand();
   const [pausing, setPausing] = useState<QueueFigures | null>(null);
   const [purging, setPurging] = useState<QueueFigures | null>(null);
   return (
@@ -17,7 +19,7 @@ export function QueuesPage() {
       {!data && !error && <Loading />}
       {data?.queues.length === 0 && (
         <div className="card">
-          <Empty title="No queue yet" command={`nexq enqueue demo:hello '{"name": "Ada"}' --queue mail`}>
+          <Empty title="No queue yet" command={`${example} --queue mail`}>
             A queue is born with its first job, or when a worker that serves it starts. Name one when you
             submit a job:
           </Empty>
