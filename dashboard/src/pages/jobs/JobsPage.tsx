@@ -12,7 +12,7 @@ import { JobsTable } from "./JobsTable";
 import { Pager } from "./Pager";
 import { SearchBar } from "./SearchBar";
 import { StateTabs } from "./StateTabs";
-import { useJobs } from "./useJobs";
+import { useAhead, useJobs } from "./useJobs";
 import { useRowKeys } from "./useRowKeys";
 
 export function JobsPage() {
@@ -24,6 +24,7 @@ export function JobsPage() {
   const filter = readFilter(params);
   const cursor = params.get("cursor") ?? "";
   const { data, error, refetch, isPlaceholderData } = useJobs(filter, cursor, paused);
+  const ahead = useAhead(filter);
 
   const show = (next: JobFilter) => {
     setChosen(new Set());
@@ -67,7 +68,7 @@ export function JobsPage() {
           ) : (
             <NoJobs filter={filter} more={data.next !== null} />
           )}
-          <Pager cursor={cursor} next={data.next} shown={data.jobs.length} onTurn={turn} />
+          <Pager cursor={cursor} next={data.next} shown={data.jobs.length} onTurn={turn} onNear={ahead} />
         </div>
       )}
     </Page>

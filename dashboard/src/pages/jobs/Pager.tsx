@@ -9,9 +9,11 @@ interface Props {
   next: string | null;
   shown: number;
   onTurn: (cursor: string) => void;
+  /** Told when a page will perhaps be asked for. */
+  onNear: (cursor: string) => void;
 }
 
-export function Pager({ cursor, next, shown, onTurn }: Props) {
+export function Pager({ cursor, next, shown, onTurn, onNear }: Props) {
   /** The cursor of a page → that of the page before it. */
   const before = useRef(new Map<string, string>());
   if (!cursor && next === null)
@@ -34,6 +36,8 @@ export function Pager({ cursor, next, shown, onTurn }: Props) {
         <Button
           size="small"
           disabled={next === null}
+          onPointerEnter={() => next !== null && onNear(next)}
+          onFocus={() => next !== null && onNear(next)}
           onClick={() => {
             if (next === null) return;
             before.current.set(next, cursor);

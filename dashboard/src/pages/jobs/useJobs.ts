@@ -1,6 +1,6 @@
 // One page of a listing. A page that a filter left short is filled up by further looks.
 
-import { keepPreviousData, useQuery } from "@tanstack/react-query";
+import { keepPreviousData, queryOptions, useQuery, useQueryClient } from "@tanstack/react-query";
 import { type JobFilter, type JobPage, listJobs } from "../../api/jobs";
 import { keys } from "../../api/keys";
 
@@ -10,14 +10,29 @@ const MOST_LOOKS = 5;
 /** How often a search through texts is repeated: it reads many jobs. */
 const SEARCH_EVERY_MS = 10_000;
 
-export function useJobs(filter: JobFilter, cursor: string, paused: boolean) {
-  const searching = Boolean(filter.q || filter.worker || filter.tag);
-  return useQuery({
-    queryKey: searching ? ["search", filter, cursor] : keys.jobs(filter, cursor),
+function isSearch(filter: JobFilter): boolean {
+  return Boolean(filter.q || filter.worker || filter.tag);
+}
+
+function pageOf(filter: JobFilter, cursor: string) {
+  return queryOptions({
+    queryKey: isSearch(filter) ? ["search", filter, cursor] : keys.jobs(filter, cursor),
     queryFn: ({ signal }) => fill(filter, cursor, signal),
-    placeholderData: keepPreviousData,
-    refetchInterval: searching && !paused ? SEARCH_EVERY_MS : false,
   });
+}
+
+export function useJobs(filter: JobFilter, cursor: string, paused: boolean) {
+  return useQuery({
+    ...pageOf(filter, cursor),
+    placeholderData: keepPreviousData,
+    refetchInterval: isSearch(filter) && !paused ? SEARCH_EVERY_MS : false,
+  });
+}
+
+/** Reads a page before it is asked for: when the pointer nears its button. */
+export function useAhead(filter: JobFilter): (cursor: string) => void {
+  const client = useQueryClient();
+  return (cursor) => void client.prefetchQuery(pageOf(filter, cursor));
 }
 
 async function fill(filter: JobFilter, cursor: string, signal: AbortSignal): Promise<JobPage> {
