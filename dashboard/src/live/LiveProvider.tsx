@@ -1,6 +1,6 @@
 // Live events for the whole app: they mark what was read as stale, and pages may listen themselves.
 
-import { useQueryClient } from "@tanstack/react-query";
+import { type QueryClient, useQueryClient } from "@tanstack/react-query";
 import { createContext, type ReactNode, useContext, useEffect, useMemo, useRef, useState } from "react";
 import { keys } from "../api/keys";
 import { Gather } from "./gather";
@@ -33,6 +33,12 @@ export function useLiveEvents(listener: (event: LiveEvent) => void): void {
   useEffect(() => listen((event) => newest.current(event)), [listen]);
 }
 
+/** Deleted jobs are known to be gone without asking for them. */
+function forget(client: QueryClient, ids: string[], gather: Gather<string>): void {
+  for (const id of ids) if (client.getQueryData(keys.job(id))) client.setQueryData(keys.job(id), null);
+  gather.add([""]);
+}
+
 export function LiveProvider({ children }: { children: ReactNode }) {
   const client = useQueryClient();
   const [status, setStatus] = useState<Status>("connecting");
@@ -52,6 +58,7 @@ export function LiveProvider({ children }: { children: ReactNode }) {
       {},
       (event) => {
         if (event.what === "gap") client.invalidateQueries();
+        else if (event.what === "deleted") forget(client, event.ids, gather);
         else gather.add(event.ids.length > 0 ? event.ids : [""]);
         for (const listener of listeners.current) listener(event);
       },

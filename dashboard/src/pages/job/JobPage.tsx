@@ -19,7 +19,7 @@ import { useJob } from "./useJob";
 export function JobPage() {
   const { id = "" } = useParams();
   const { data: job, error, refetch } = useJob(id);
-  const gone = error instanceof Problem && error.status === 404;
+  const gone = job === null || (error instanceof Problem && error.status === 404);
   return (
     <Page title={job ? job.type : "Job"} beside={job && <StateBadge state={job.state} />}>
       {gone && <Gone id={id} />}

@@ -13,18 +13,21 @@ export function useJob(id: string) {
   const client = useQueryClient();
   const query = useQuery({
     queryKey: keys.job(id),
-    queryFn: async ({ signal }) => {
+    // null: it was deleted.
+    queryFn: async ({ signal }): Promise<JobDetail | null> => {
       const job = await getJob(id, signal);
-      const before = client.getQueryData<JobDetail>(keys.job(id));
+      const before = client.getQueryData<JobDetail | null>(keys.job(id));
       return { ...job, log: merge(before?.log, job.log ?? []) };
     },
   });
-  const ended = query.data?.ended_ms !== undefined;
+  const going = query.data && query.data.ended_ms === undefined;
   const onEvent = useCallback(
     (event: LiveEvent) => client.setQueryData<JobDetail>(keys.job(id), (job) => job && withEvent(job, event)),
     [client, id],
   );
-  useStream(query.data && !ended ? `api/jobs/${encodeURIComponent(id)}/events` : "", "progress,log", onEvent);
+  useStream(going ? `api/jobs/${encodeURIComponent(id)}/events` : "", "progress,log", onEvent, () => {
+    void client.invalidateQueries({ queryKey: keys.job(id) });
+  });
   return query;
 }
 
