@@ -205,12 +205,11 @@ class Ids:
     async def forget(self, store: Store) -> None:
         """Have the store forget them. Raises BackendError; then they stay for the next time."""
         now = monotonic()
-        keep_s_of: dict[tuple[str, str], float] = defaultdict(float)
+        # One that came twice is kept by the stricter of both.
+        keep_s_of: dict[tuple[str, str], float] = {}
         for queue, id, mono in self._forgettable:
-            if mono is not None and now - mono > SOON_S:
-                keep_s_of[queue, id] = KEEP_S
-            else:
-                keep_s_of[queue, id] += 0.0
+            keep_s = KEEP_S if mono is not None and now - mono > SOON_S else 0.0
+            keep_s_of[queue, id] = max(keep_s, keep_s_of.get((queue, id), 0.0))
         groups: dict[tuple[str, float], list[str]] = defaultdict(list)
         for (queue, id), keep_s in keep_s_of.items():
             groups[queue, keep_s].append(id)

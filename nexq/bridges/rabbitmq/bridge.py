@@ -93,6 +93,7 @@ class Bridge:
         self._stopping = asyncio.Event()
         self._hurried = asyncio.Event()
         self._ids = Ids()
+        self._confirming = asyncio.Lock()
         self._unknown: set[str] = set()
         self._lines = _Lines()
 
@@ -207,7 +208,7 @@ class Bridge:
         now = monotonic()
         if text != self._trouble or now - self._told_mono > AGAIN_S:
             self._told_mono = now
-            log.warning("%s. Trying again.", text)
+            log.warning("%s. Trying again.", text.rstrip("."))
         self._trouble = text
 
     async def _pause(self, wait_s: float) -> None:
@@ -279,14 +280,15 @@ class Bridge:
 
     async def _confirm(self, session: Session) -> None:
         """Forget the ids of messages whose acknowledgement the broker has processed. Raises SessionLost."""
-        waits = self._ids.unconfirmed()
-        await session.confirm()
-        self.tally.waiting = session.waiting
-        self._ids.confirmed(waits)
-        try:
-            await self._ids.forget(self._app.link().store)
-        except BackendError as error:
-            log.debug("ids are forgotten later: %s", error)
+        async with self._confirming:
+            waits = self._ids.unconfirmed()
+            await session.confirm()
+            self.tally.waiting = session.waiting
+            self._ids.confirmed(waits)
+            try:
+                await self._ids.forget(self._app.link().store)
+            except BackendError as error:
+                log.debug("ids are forgotten later: %s", error)
 
 
 class _Lines:
