@@ -11,14 +11,14 @@ import pytest
 
 from nexq.backends import connect
 from tests.pogocache.appends import judge, read_diaries, read_names
+from tests.pogocache.clients import AnyServer
 from tests.pogocache.crew import Crew
 from tests.pogocache.logreader import names_in, read_log
-from tests.support.pogocache import GivenPogocache, Pogocache
+from tests.support.pogocache import Pogocache
 from tests.support.proxy import FaultProxy
 from tests.support.waiting import until_sync
 
-AnyServer = Pogocache | GivenPogocache
-DROPS = int(os.environ.get("NEXQ_SOAK_DROPS", "300"))
+DROPS = int(os.environ.get("NEXQ_SOAK_DROPS", "200"))
 
 
 def is_entry(request: list[bytes]) -> bool:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
+import subprocess
+import sys
 import time
 
 import pytest
@@ -16,9 +19,9 @@ from tests.pogocache.appends import append, read_names
 from tests.pogocache.clients import AnyServer, client, clients
 from tests.pogocache.crew import Crew
 from tests.pogocache.logreader import newest_epoch, read_log
-from tests.support.pogocache import Pogocache
+from tests.support.pogocache import ROOT, Pogocache
 from tests.support.proxy import FaultProxy
-from tests.support.waiting import until
+from tests.support.waiting import until, until_sync
 
 SPEC = Spec(type="t", payload=b"{}").pack()
 
@@ -78,10 +81,21 @@ async def _state(backend: object) -> tuple[int, list[object], int]:
 
 def test_processes_with_different_hash_seeds_agree(pogocache: AnyServer, log: str, crew: Crew) -> None:
     """Every entry says the digest that its writer had before it, so a replica that differs would stop at once."""
-    for number in range(4):
-        crew.hire(f"w{number}", url=f"{pogocache.url}/{log}", env={"PYTHONHASHSEED": str(number)})
-    crew.wait_for_acks(100, 60)
-    crew.dismiss()
+    (crew.folder / "read").touch()
+    command = [sys.executable, "-m", "tests.pogocache.writer", f"{pogocache.url}/{log}", str(crew.folder)]
+    processes = [
+        subprocess.Popen([*command, f"w{seed}"], cwd=ROOT, env=os.environ | {"PYTHONHASHSEED": str(seed)})
+        for seed in range(3)
+    ]
+    try:
+        until_sync(lambda: all(crew.acked(f"w{seed}") >= 60 for seed in range(3)), 60, "60 appends of each")
+        for process in processes:
+            process.terminate()
+        assert [process.wait(30) for process in processes] == [0, 0, 0]
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait(10)
 
 
 async def test_a_claim_by_one_who_is_behind_does_not_count(pogocache: AnyServer, log: str) -> None:

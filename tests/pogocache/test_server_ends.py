@@ -18,7 +18,7 @@ from tests.pogocache.crew import Crew
 from tests.pogocache.logreader import read_log
 from tests.support.pogocache import Pogocache
 
-ROUNDS = int(os.environ.get("NEXQ_SOAK_POGOCACHE_KILLS", "9"))
+ROUNDS = int(os.environ.get("NEXQ_SOAK_POGOCACHE_KILLS", "6"))
 SEED = int(os.environ.get("NEXQ_SOAK_SEED", "1"))
 MORE = 12
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import itertools
+import os
 import signal
 import sys
 from pathlib import Path
@@ -63,6 +64,13 @@ async def main(url: str, folder: Path, proc: str, lanes: int) -> int:
     return 3 if lost else 0
 
 
+def run(url: str, folder: Path, proc: str, lanes: int) -> None:
+    """The life of a writer process. What it prints is in FOLDER/NAME.out."""
+    out = os.open(folder / f"{proc}.out", os.O_WRONLY | os.O_CREAT)
+    os.dup2(out, 1)
+    os.dup2(out, 2)
+    sys.exit(asyncio.run(main(url, folder, proc, lanes)))
+
+
 if __name__ == "__main__":
-    url, folder, proc, *rest = sys.argv[1:]
-    sys.exit(asyncio.run(main(url, Path(folder), proc, int(rest[0]) if rest else 4)))
+    run(sys.argv[1], Path(sys.argv[2]), sys.argv[3], int((sys.argv[4:] or ["4"])[0]))
