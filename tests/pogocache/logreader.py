@@ -74,8 +74,22 @@ def newest_epoch(wire: Wire, log: str) -> dict[str, Any]:
     return dict(json.loads(wire.call("GET", f"{log}:epoch:{number}")))
 
 
+class Hole(AssertionError):
+    """An entry is missing below others that are there."""
+
+
 def read_log(wire: Wire, log: str) -> list[RawEntry]:
     """The entries of the newest epoch that are kept, from the oldest to the end. Asserts that they are one chain."""
+    for _ in range(5):
+        try:
+            return _read_log(wire, log)
+        except Hole as hole:
+            # Reading takes a while, and the oldest are deleted meanwhile: only what stays is a hole.
+            seen = hole
+    raise seen
+
+
+def _read_log(wire: Wire, log: str) -> list[RawEntry]:
     record = newest_epoch(wire, log)
     epoch, base = record["epoch"], record["base"]
     first = (base["position"] if base else 0) + 1
@@ -87,7 +101,8 @@ def read_log(wire: Wire, log: str) -> list[RawEntry]:
         at = first + len(entries)
         values = wire.call("MGET", *(f"{log}:log:{epoch}:{n}" for n in range(at, at + BATCH)))
         there = [RawEntry.read(value) for value in values[: values.index(None) if None in values else BATCH]]
-        assert not any(values[len(there) :]), f"{epoch}:{at + len(there)} is a hole: there are entries above it"
+        if any(values[len(there) :]):
+            raise Hole(f"{epoch}:{at + len(there)} is a hole: there are entries above it")
         entries += there
         if len(there) < BATCH:
             break

@@ -127,7 +127,8 @@ class _Join:
             try:
                 manifest = await snapshot.newest(self._link, self._keys, record)
                 if (manifest.position if manifest else 0) <= above:
-                    return SnapshotGone("there is no newer snapshot")
+                    # Processes that make one at the same time may tell of the older one last, for a moment.
+                    raise SnapshotGone("there is no newer snapshot")
                 machine = await snapshot.read(self._link, self._keys, manifest) if manifest else Machine()
                 self._replica.install(record, machine, manifest, self._tail)
                 await catch_up(self._link, self._replica)

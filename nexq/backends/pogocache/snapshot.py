@@ -133,7 +133,17 @@ def following(manifest: Manifest, before: Manifest | None, epoch: Epoch) -> Mani
 
 
 async def publish(link: Link, keys: Keys, epoch: Epoch, manifest: Manifest, before: Manifest | None) -> None:
-    """Write a snapshot's manifest, tell of it, and trim what only the one before the last needed."""
+    """Write a snapshot's manifest, tell of it, and trim what only the one before the last needed.
+
+    Not where another process has told of one meanwhile: who looks for the newest must not find an older one, and each
+    is deleted by the one after the next, so each must follow the last.
+    """
+    [hint] = await link.ask(("GET", keys.newest(epoch.epoch)))
+    told = int(hint[:18]) if hint is not None and hint.isdigit() else 0
+    if told > (before.position if before else epoch.start):
+        if told != manifest.position:
+            await delete_snapshot(link, keys, manifest)
+        return
     await link.ask(("SET", keys.manifest(epoch.epoch, manifest.position), manifest.pack(), "NX"))
     await link.ask(("SET", keys.newest(epoch.epoch), manifest.position))
     if before is None:
