@@ -93,7 +93,7 @@ def _read_log(wire: Wire, log: str) -> list[RawEntry]:
     record = newest_epoch(wire, log)
     epoch, base = record["epoch"], record["base"]
     first = (base["position"] if base else 0) + 1
-    newest = int(wire.call("GET", f"{log}:snap:{epoch}") or 0)
+    newest = max(map(int, (wire.call("GET", f"{log}:snap:{epoch}") or b"0").split()))
     while first <= newest and not wire.call("EXISTS", f"{log}:log:{epoch}:{first}"):
         first += 1  # deleted, because a snapshot stands for it
     entries: list[RawEntry] = []

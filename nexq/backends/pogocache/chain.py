@@ -47,7 +47,7 @@ class Keys:
         return f"{self.log}:log:{epoch}:{position}"
 
     def newest(self, epoch: int) -> str:
-        """Hint: the position of an epoch's newest complete snapshot."""
+        """Hint: positions of an epoch's complete snapshots, each appended when it was made (see `told_of`)."""
         return f"{self.log}:snap:{epoch}"
 
     def manifest(self, epoch: int, position: int) -> str:
@@ -153,6 +153,15 @@ class Epoch:
             )
         except (KeyError, TypeError) as error:
             raise BadRecord(f"a field is missing or wrong: {error}") from None
+
+
+def told_of(hint: bytes | None) -> int:
+    """The newest snapshot's position that a hint tells of; 0: none.
+
+    The greatest counts, not the last: of two processes the slower one may tell of an older snapshot later.
+    """
+    told = (int(word) for word in (hint or b"").split() if word.isdigit() and len(word) < 19)
+    return max(told, default=0)
 
 
 def new_id() -> str:

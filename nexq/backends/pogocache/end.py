@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from nexq.backends.pogocache.chain import Keys
+from nexq.backends.pogocache.chain import Keys, told_of
 from nexq.backends.pogocache.entry import BadEntry, NewerEntry, hash_of, open_entry
 from nexq.backends.pogocache.replica import Replica, Tip
 from nexq.backends.pogocache.wire import Command, Link
@@ -35,7 +35,7 @@ def anchor(keys: Keys, tip: Tip) -> str:
 def stands(tip: Tip, found: bytes | None) -> bool:
     """Whether what was found at its anchor shows that the tip is as it was, and that nothing after it was trimmed."""
     if tip.position == tip.epoch.start:
-        return found is None or not found.isdigit() or int(found[:18]) <= tip.position
+        return told_of(found) <= tip.position
     # After a snapshot was taken over, only the entry's hash is known.
     return found == tip.raw if tip.raw else found is not None and hash_of(found) == tip.hash
 
@@ -52,7 +52,7 @@ async def propose(link: Link, replica: Replica, tip: Tip, raw: bytes) -> bool:
         ("EXISTS", keys.entry(epoch, position + 1)),
     )
     if not stands(tip, before):
-        if stored is not None and (before is None or tip.position == tip.epoch.start):
+        if stored is not None:
             # Far behind the end: what was just written is below what others have trimmed, and nobody reads it.
             await link.ask(("DEL", keys.entry(epoch, position)))
         raise Unsound(_gone(tip, before))

@@ -207,22 +207,24 @@ class _Join:
         tip = self._tip
         [found] = await self._link.ask(("GET", anchor(self._keys, tip)))
         if not stands(tip, found):
-            if found is not None and tip.position > mine.start:
-                raise await self._stopped(mine, LogReplacedError, "another entry stands where one was applied")
-            return await self._jump(mine, tip)
+            return await self._jump(mine, tip, found)
         try:
             await catch_up(self._link, self._replica)
         except Unsound as error:
             raise await self._stopped(mine, LogLostError, str(error)) from None
         return True
 
-    async def _jump(self, mine: Epoch, tip: Tip) -> bool:
-        """The last entry is gone: trimmed, if a newer snapshot is there; lost, if none is."""
-        if await self._try_to_load(mine, tip.position) is not None:
-            raise await self._stopped(
-                mine, LogLostError, "the last entry that was applied vanished from the running server"
-            )
-        return True
+    async def _jump(self, mine: Epoch, tip: Tip, found: bytes | None) -> bool:
+        """The last entry is gone: trimmed, if a newer snapshot is there; else lost, or replaced by what was found.
+
+        What one who is as far behind has just written, and will delete, may stand in its place for a moment.
+        """
+        if await self._try_to_load(mine, tip.position) is None:
+            return True
+        if found is not None and tip.position > mine.start:
+            raise await self._stopped(mine, LogReplacedError, "another entry stands where one was applied")
+        why = "the last entry that was applied vanished from the running server"
+        raise await self._stopped(mine, LogLostError, why)
 
     async def _bring_back(self, mine: Epoch, record: Epoch | None) -> bool:
         """The server has no log, or an older epoch of this one."""

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from nexq.backends.pogocache.chain import BadRecord, Epoch, Keys, Manifest, NewerRecord
+from nexq.backends.pogocache.chain import BadRecord, Epoch, Keys, Manifest, NewerRecord, told_of
 from nexq.backends.pogocache.entry import Moment
 from nexq.backends.pogocache.machine import Machine, State, rows_of_state
 from nexq.backends.pogocache.wire import Link
@@ -21,6 +21,8 @@ PART_BYTES = 256 << 10
 #: Keys of one DEL, parts of one MGET.
 DELETES = 500
 READS = 8
+#: A hint that has grown longer is written anew.
+HINT_BYTES = 4096
 
 
 class SnapshotGone(Exception):
@@ -97,9 +99,8 @@ async def newest(link: Link, keys: Keys, epoch: Epoch) -> Manifest | None:
     Raises SnapshotGone, NewerRecord.
     """
     [hint] = await link.ask(("GET", keys.newest(epoch.epoch)))
-    at = int(hint) if hint is not None and hint.isdigit() and len(hint) < 19 else 0
     try:
-        return await manifest_at(link, keys, epoch, at)
+        return await manifest_at(link, keys, epoch, told_of(hint))
     except SnapshotGone:
         # A hint may be wrong. What the epoch began with will do, as long as every entry since is there.
         [first] = await link.ask(("EXISTS", keys.entry(epoch.epoch, epoch.start + 1)))
@@ -132,30 +133,42 @@ def following(manifest: Manifest, before: Manifest | None, epoch: Epoch) -> Mani
     return replace(manifest, before=before.position, floor=max(floor, epoch.start))
 
 
-async def publish(link: Link, keys: Keys, epoch: Epoch, manifest: Manifest, before: Manifest | None) -> None:
+async def publish(link: Link, keys: Keys, epoch: Epoch, manifest: Manifest, before: Manifest | None) -> bool:
     """Write a snapshot's manifest, tell of it, and trim what only the one before the last needed.
 
-    Not where another process has told of one meanwhile: who looks for the newest must not find an older one, and each
-    is deleted by the one after the next, so each must follow the last.
+    False, and nothing is left of it, where another process has told of one meanwhile: each snapshot is deleted by the
+    one after the next, so each must follow the last.
     """
     [hint] = await link.ask(("GET", keys.newest(epoch.epoch)))
-    told = int(hint[:18]) if hint is not None and hint.isdigit() else 0
-    if told > (before.position if before else epoch.start):
+    told = told_of(hint)
+    if told >= manifest.position or told > (before.position if before else epoch.start):
         if told != manifest.position:
             await delete_snapshot(link, keys, manifest)
-        return
+        return False
     await link.ask(("SET", keys.manifest(epoch.epoch, manifest.position), manifest.pack(), "NX"))
-    await link.ask(("SET", keys.newest(epoch.epoch), manifest.position))
-    if before is None:
-        return
-    # What the snapshot before this one follows on is needed by nobody any more.
-    await delete_entries(link, keys, epoch.epoch, manifest.floor + 1, before.position)
+    await tell_of(link, keys, epoch.epoch, manifest.position)
+    if before is not None:
+        # What the snapshot before this one follows on is needed by nobody any more.
+        await delete_entries(link, keys, epoch.epoch, manifest.floor + 1, before.position)
+        await _drop_older(link, keys, epoch, before)
+    return True
+
+
+async def _drop_older(link: Link, keys: Keys, epoch: Epoch, before: Manifest) -> None:
+    """Delete the snapshot that a snapshot followed."""
     try:
         older = await manifest_at(link, keys, epoch, before.before) if before.before >= 0 else None
     except (SnapshotGone, NewerRecord):
         return
     if older is not None and older.position < before.position:
         await delete_snapshot(link, keys, older)
+
+
+async def tell_of(link: Link, keys: Keys, epoch: int, position: int) -> None:
+    """Have newcomers find a snapshot."""
+    [length] = await link.ask(("APPEND", keys.newest(epoch), f" {position}"))
+    if length > HINT_BYTES:
+        await link.ask(("SET", keys.newest(epoch), position))
 
 
 async def delete_snapshot(link: Link, keys: Keys, manifest: Manifest) -> None:

@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 from nexq.backends.pogocache import snapshot
-from nexq.backends.pogocache.chain import Epoch, NewerRecord
+from nexq.backends.pogocache.chain import Epoch, NewerRecord, told_of
 from nexq.backends.pogocache.end import Unsound, anchor, stands
 from nexq.backends.pogocache.join import lose
 from nexq.backends.pogocache.replica import Replica, Tip
@@ -67,12 +67,13 @@ async def audit(link: Link, replica: Replica) -> None:
         raise Unsound("the epoch ended, or its record is gone")
     if not stands(tip, found):
         raise Unsound("the last entry that was applied is not there any more")
-    at = int(hint) if hint is not None and hint.isdigit() and len(hint) < 19 else 0
+    at = told_of(hint)
     if at < replica.snapshot_at or at > tip.position + FAR:
         # It is only a hint, but newcomers need it.
-        at = replica.snapshot_at
-        if at > tip.epoch.start:
-            await link.ask(("SET", keys.newest(epoch), at))
+        if at > tip.position + FAR:
+            await link.ask(("DEL", keys.newest(epoch)))
+        if replica.snapshot_at > tip.epoch.start:
+            await snapshot.tell_of(link, keys, epoch, replica.snapshot_at)
         return
     if at > replica.snapshot_at:
         # Another process made one: what came since is less than what this process counts.
@@ -149,7 +150,8 @@ async def make_snapshot(link: Link, replica: Replica) -> None:
         began = time.monotonic()
         manifest, _ = await snapshot.write_parts(link, keys, epoch.epoch, moment, state)
         manifest = snapshot.following(manifest, before, epoch)
-        await snapshot.publish(link, keys, epoch, manifest, before)
+        if not await snapshot.publish(link, keys, epoch, manifest, before):
+            return  # the next audit tells what another process has made
     except (SnapshotGone, NewerRecord) as error:
         log.info("%s: no snapshot now: %s", replica.target.shown, error)
         return
