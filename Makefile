@@ -34,10 +34,12 @@ fix: $(STAMP) ## Format, and fix what can be fixed
 bench: $(STAMP) ## All benchmarks, beside the floor and the peers (installs the peers on first use)
 	$(PY) -m benchmarks.run
 
-soak: $(STAMP) ## 10,000 worker kills; 200 bridge kills and 10 restarts of RabbitMQ with 100,000 messages; 1,000 programs that try to stay
+soak: $(STAMP) ## 10,000 worker kills; 200 bridge kills and 10 restarts of RabbitMQ with 100,000 messages; 1,000 programs that try to stay; on Pogocache 10,000 dropped replies, 200 ends of the server
 	NEXQ_SOAK_KILLS=10000 $(PY) -m pytest tests/faults/test_kills.py -s
 	NEXQ_BRIDGE_KILLS=200 NEXQ_BRIDGE_RESTARTS=10 NEXQ_BRIDGE_MESSAGES=100000 $(PY) -m pytest tests/bridges/test_kills.py -s
 	SOAK_PROGRAMS=1000 $(PY) -m pytest tests/modules/test_shell.py -k soak -s
+	NEXQ_SOAK_DROPS=10000 NEXQ_SOAK_POGOCACHE_KILLS=200 \
+	  $(PY) -m pytest tests/pogocache/test_lost_replies.py tests/pogocache/test_server_ends.py -s
 
 clean: ## Remove the virtual environment and what tools left behind
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist .nexq

@@ -122,7 +122,7 @@ async def test_no_writer_starves(pogocache: AnyServer, log: str) -> None:
             while not stop.is_set():
                 await append(backends[me], f"<{me}.{counts[me]}>")
                 counts[me] += 1
-                if sum(counts) >= 1600:
+                if sum(counts) >= 640:
                     stop.set()
 
         await asyncio.gather(*map(write, range(16)))
