@@ -104,7 +104,7 @@ def draft(type: str, payload: bytes, handler: HandlerSpec | None, options: Optio
 
 def _tags(tags: Sequence[str]) -> list[str]:
     """The tags, each once. Raises InvalidName, InvalidJob."""
-    if isinstance(tags, str):
+    if isinstance(tags, str) or not isinstance(tags, Sequence):
         raise InvalidJob(f"Expected tags to be a list of words, got {tags!r}.")
     found = list(dict.fromkeys(check_tag(tag) for tag in tags))
     if len(found) > MOST_TAGS:

@@ -36,6 +36,7 @@ _KEYS = {
     "max_attempts": "max_attempts",
     "timeout": "timeout",
     "max_deliveries": "max_deliveries",
+    "tags": "tags",
 }
 
 

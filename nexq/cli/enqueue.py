@@ -70,6 +70,9 @@ def enqueue(
     id: Annotated[str | None, typer.Option("--id", help="An id of one's own; a known one changes nothing.")] = None,
     max_attempts: Annotated[int | None, typer.Option("--max-attempts", help="Runs in all.")] = None,
     timeout: Annotated[float | None, typer.Option("--timeout", help="Seconds for each run.")] = None,
+    tag: Annotated[
+        list[str] | None, typer.Option("--tag", help="A word to find it by; again for each.", show_default=False)
+    ] = None,
     wait: Annotated[
         float | None,
         typer.Option("--wait", metavar="[S]", help="Wait for the result, at most S seconds, and print it."),
@@ -110,6 +113,7 @@ def enqueue(
         "id": id,
         "max_attempts": max_attempts,
         "timeout": timeout,
+        "tags": tag or (),
     }
     text = sys.stdin.read() if payload == "-" else payload
     value = {} if text is None else parse_payload(text)

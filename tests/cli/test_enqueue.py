@@ -24,12 +24,13 @@ def test_a_job_by_name(cli: Cli) -> None:
 
 def test_every_option(cli: Cli) -> None:
     args = ["--id", "mine", "--unique", "u 1", "--max-attempts", "2", "--timeout", "1.5", "--at", "2099-01-01T00:00Z"]
+    args += ["--tag", "eu", "--tag", "invoice:17"]
     assert cli.json("enqueue", "t", *args) == {"id": "mine", "queue": "default", "type": "t", "duplicate": False}
     assert cli.json("enqueue", "t", *args)["duplicate"] is True
     assert cli.json("enqueue", "t", "--unique", "u 1")["id"] == "mine"
 
     shown = cli.json("jobs", "show", "mine")
-    assert shown["options"] == {"max_attempts": 2, "timeout_s": 1.5}
+    assert (shown["options"], shown["tags"]) == ({"max_attempts": 2, "timeout_s": 1.5}, ["eu", "invoice:17"])
     assert (shown["unique"], shown["due_ms"]) == ("u 1", 4070908800000.0)
 
 

@@ -11,6 +11,8 @@ import pytest
 from nexq import JobState, Nexq
 from nexq.errors import (
     BackendUnavailable,
+    InvalidJob,
+    InvalidName,
     InvalidPayload,
     OutcomeUnknown,
     PayloadTooLarge,
@@ -40,6 +42,16 @@ async def test_a_job_goes_to_its_handlers_queue_and_priority_unless_told_otherwi
     record = await other.refresh()
     assert (record.queue, record.spec.priority) == ("mail", 1)
     assert record.spec.options == {"max_attempts": 2, "timeout_s": 3600.0}
+
+
+async def test_tags_go_with_the_job(app: Nexq) -> None:
+    job = await add(app).options(tags=["eu", "a/b", "eu"], timeout=3).enqueue(1)
+    assert (await job.refresh()).spec.tags == ("eu", "a/b")
+    with pytest.raises(InvalidName, match="not a tag"):
+        await app.enqueue("add", {"a": 1}, tags=["two words"])
+    for bad in ("eu", 17, [f"t{n}" for n in range(21)]):
+        with pytest.raises(InvalidJob):
+            await app.enqueue("add", {"a": 1}, tags=bad)  # type: ignore[arg-type]
 
 
 async def test_delays_and_points_in_time(app: Nexq) -> None:
