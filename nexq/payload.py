@@ -6,6 +6,7 @@ import contextlib
 import json
 import math
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -48,6 +49,11 @@ def refuse_nan(value: Any, what: str) -> None:
             f"The {what} has NaN or Infinity at {path or 'its top'}; JSON has neither.",
             [{"pointer": path, "message": "NaN and Infinity are not JSON"}],
         )
+
+
+def pointer(parts: Iterable[object]) -> str:
+    """The JSON pointer (RFC 6901) of a place."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
 
 
 def loads(raw: bytes) -> Any:

@@ -6,13 +6,14 @@ Schema by itself refuses.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jsonschema_rs
 from pydantic import TypeAdapter, ValidationError
 
 from nexq.errors import InvalidPayload
+from nexq.payload import pointer
 
 #: How a handler reads a plain value where its schema names a type: as pydantic does.
 _READERS: dict[str, TypeAdapter[Any]] = {
@@ -99,8 +100,4 @@ def _problems(error: jsonschema_rs.ValidationError) -> Iterator[dict[str, str]]:
 
 
 def _problem(parts: Sequence[object], message: str) -> dict[str, str]:
-    return {"pointer": _pointer(parts), "message": message}
-
-
-def _pointer(parts: Iterable[object]) -> str:
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+    return {"pointer": pointer(parts), "message": message}

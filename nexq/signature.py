@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Annotated, Any, NotRequired, cast, get_args, get_origin, get_type_hints
 
@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 
 from nexq.depends import CONTEXT, Context, Dependency
 from nexq.errors import ConfigError, InvalidPayload, PayloadTooLarge
-from nexq.payload import DEFAULT_LIMIT, loads, refuse_nan
+from nexq.payload import DEFAULT_LIMIT, loads, pointer, refuse_nan
 
 
 class Signature:
@@ -64,7 +64,7 @@ class Signature:
             value = self._validate_python(kwargs)
             raw = self._adapter.serializer.to_json(value)
         except ValidationError as error:
-            raise self._invalid(error) from None
+            raise self._invalid(error, kwargs) from None
         except PydanticSerializationError as error:
             raise InvalidPayload(f"{self.what}: the payload is not JSON: {error}") from None
         if b"null" in raw:
@@ -76,10 +76,11 @@ class Signature:
 
     def check(self, payload: Any) -> None:
         """Whether a JSON-like payload fits. Raises InvalidPayload."""
+        named = payload if isinstance(payload, dict) else self._single(payload)
         try:
-            self._validate_python(payload if isinstance(payload, dict) else self._single(payload))
+            self._validate_python(named)
         except ValidationError as error:
-            raise self._invalid(error) from None
+            raise self._invalid(error, named) from None
 
     def parse(self, raw: bytes) -> dict[str, Any]:
         """The keyword arguments of a stored payload. Raises InvalidPayload."""
@@ -88,7 +89,7 @@ class Signature:
                 return cast("dict[str, Any]", self._validate_json(raw))
             return cast("dict[str, Any]", self._validate_python(self._single(loads(raw))))
         except ValidationError as error:
-            raise self._invalid(error) from None
+            raise self._invalid(error, self._read(raw)) from None
 
     def json_schema(self) -> dict[str, Any]:
         """The payload's JSON Schema, with the defaults that are JSON; empty where a parameter's type has none."""
@@ -112,6 +113,14 @@ class Signature:
         except ValidationError:
             return loads(raw)
 
+    def _read(self, raw: bytes) -> dict[str, Any]:
+        """The keyword arguments as they stand, unchecked; none where they are not JSON."""
+        try:
+            value = loads(raw)
+        except ValueError:
+            return {}
+        return value if isinstance(value, dict) else self._single(value)
+
     def _single(self, value: Any) -> dict[str, Any]:
         if value is None and not self.names:
             return {}
@@ -127,13 +136,31 @@ class Signature:
             raise InvalidPayload(f"{self.what} got {', '.join(sorted(twice))} twice.")
         return {**named, **kwargs}
 
-    def _invalid(self, error: ValidationError) -> InvalidPayload:
+    def _invalid(self, error: ValidationError, payload: dict[str, Any]) -> InvalidPayload:
         problems = [
-            {"pointer": "".join(f"/{p}" for p in e["loc"]), "message": _message(e["msg"])}
+            {"pointer": pointer(_place(e["loc"], payload, e["type"])), "message": _message(e["msg"])}
             for e in error.errors(include_url=False, include_input=False, include_context=False)
         ]
         listed = "; ".join(f"{p['pointer'] or 'payload'}: {p['message']}" for p in problems[:5])
         return InvalidPayload(f"The payload does not fit {self.what}: {listed}.", problems)
+
+
+def _place(parts: Sequence[int | str], payload: Any, kind: str) -> Iterator[int | str]:
+    """The place in the payload that an error means: pydantic also names the members of unions, which lie nowhere."""
+    value = payload
+    for part in parts:
+        try:
+            value = _inside(value)[part]
+        except (LookupError, TypeError):
+            continue
+        yield part
+    if kind == "missing":
+        yield parts[-1]
+
+
+def _inside(value: Any) -> Any:
+    """What has places inside; a text has none, though its characters have numbers."""
+    return value if isinstance(value, dict | list | tuple) else {}
 
 
 def _message(text: str) -> str:

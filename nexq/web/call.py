@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable
 from typing import Any, TypeVar
 
 import orjson
@@ -13,6 +12,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from nexq.app import Nexq
+from nexq.payload import pointer
 from nexq.store import Store
 from nexq.web.principal import Principal
 from nexq.web.problems import Problem
@@ -132,11 +132,6 @@ def invalid(error: ValidationError) -> Problem:
     errors = [{"pointer": pointer(e["loc"]), "message": e["msg"]} for e in found[:50]]
     listed = "; ".join(f"{e['pointer'] or 'body'}: {e['message']}" for e in errors[:5])
     return Problem(422, "invalid-body", f"The body does not fit: {listed}.", errors=errors)
-
-
-def pointer(parts: Iterable[object]) -> str:
-    """The JSON pointer (RFC 6901) of a place."""
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
 
 
 def answer(data: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -16,7 +16,8 @@ from nexq.app.submit import Draft
 from nexq.errors import InvalidPayload, JobNotFound, NexqError
 from nexq.ids import DIGITS
 from nexq.otel import untraced
-from nexq.web.call import Call, answer, invalid, pointer
+from nexq.payload import pointer
+from nexq.web.call import Call, answer, invalid
 from nexq.web.models import JobRequest, Strict
 from nexq.web.problems import Problem, problem_of
 from nexq.webhooks.hook import Webhook

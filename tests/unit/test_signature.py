@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
+import orjson
 import pytest
 from pydantic import BaseModel, Field
 
@@ -143,3 +144,26 @@ def test_a_type_without_a_schema_can_be_published() -> None:
     def odd(then: Callable[[int], None] | None = None) -> None: ...
 
     assert isinstance(sign(odd).json_schema(), dict)
+
+
+async def takes_unions(
+    argv: list[Annotated[str, Field(max_length=3)]] | str, at: Model | list[Model] | None = None
+) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("payload", "pointers"),
+    [
+        ({"argv": ["ok", "too long"]}, {"/argv/1", "/argv"}),
+        ({"argv": 5}, {"/argv"}),
+        ({"argv": "x", "at": [{"x": 1}, {"x": "y"}]}, {"/at/1/x", "/at"}),
+        ({"argv": "x", "a/b~c": 1}, {"/a~1b~0c"}),
+        ({}, {"/argv"}),
+    ],
+)
+def test_a_misfit_is_told_by_its_place_in_the_payload(payload: dict[str, Any], pointers: set[str]) -> None:
+    signature = sign(takes_unions)
+    for check in (lambda: signature.check(payload), lambda: signature.parse(orjson.dumps(payload))):
+        with pytest.raises(InvalidPayload) as caught:
+            check()
+        assert {p["pointer"] for p in caught.value.problems} == pointers
