@@ -127,6 +127,8 @@ def _plain(text: str) -> str:
 
 
 def _argv(given: list[str] | str) -> list[str] | str:
+    for text in given if isinstance(given, list) else [given]:
+        _plain(text)
     if not given or (isinstance(given, list) and not given[0]):
         raise ValueError('expected a program and its arguments, such as ["/bin/echo", "hello"]')
     return given
@@ -146,7 +148,7 @@ def _folder(text: str) -> str:
 
 
 Text = Annotated[str, AfterValidator(_plain)]
-Argv = Annotated[Annotated[list[Text], Field(max_length=10_000)] | Text, AfterValidator(_argv)]
+Argv = Annotated[list[str] | str, AfterValidator(_argv)]
 Env = Annotated[dict[str, Text], AfterValidator(_env)]
 Folder = Annotated[Text, AfterValidator(_folder)]
 Timeout = Annotated[float, Field(gt=0, le=MOST_TIMEOUT_S)]

@@ -135,8 +135,6 @@ class _Connection:
             event = await self._next()
             if isinstance(event, h11.Response):
                 return event
-            if isinstance(event, (h11.ConnectionClosed, h11.EndOfMessage)):
-                raise h11.RemoteProtocolError("the server closed the connection without an answer")
 
     async def parts(self) -> AsyncIterator[bytes]:
         """The answer's body."""
@@ -164,10 +162,15 @@ class _Connection:
         """Close it, at once."""
         self._stream.close()
 
-    async def _next(self) -> h11.Event | type[h11.PAUSED]:
+    async def _next(self) -> h11.Event:
         while (event := self._http.next_event()) is h11.NEED_DATA:
-            self._http.receive_data(await self._stream.read(_CHUNK))
-        return cast("h11.Event | type[h11.PAUSED]", event)
+            data = await self._stream.read(_CHUNK)
+            if not data and self._http.their_state is h11.SEND_RESPONSE:
+                raise h11.RemoteProtocolError("the server closed the connection without an answer")
+            self._http.receive_data(data)
+        if event is h11.PAUSED:
+            raise h11.RemoteProtocolError("the server said more than was asked")
+        return cast(h11.Event, event)
 
 
 class _Body(httpx.AsyncByteStream):
