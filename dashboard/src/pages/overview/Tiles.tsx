@@ -6,6 +6,9 @@ import { count, percent, plural, rate, short } from "../../lib/format";
 import { duration } from "../../lib/time";
 import { Spark } from "../../ui/Spark";
 
+/** Longer figures are written smaller. */
+const LONG = 7;
+
 interface TileProps {
   name: string;
   value: string;
@@ -19,7 +22,7 @@ function Tile({ name, value, unit, children, spark, bad }: TileProps) {
   return (
     <div className="card tile">
       <h2>{name}</h2>
-      <p className={bad ? "tile-value bad" : "tile-value"}>
+      <p className={bad ? "tile-value bad" : "tile-value"} data-long={value.length > LONG ? "" : undefined}>
         {value}
         {unit && <span className="tile-unit">{unit}</span>}
       </p>
