@@ -30,7 +30,7 @@ SPEC = Spec(type="t", payload=b"{}").pack()
 def small_snapshots(monkeypatch: pytest.MonkeyPatch) -> None:
     """A snapshot each few entries, so that a short test sees many, and what is trimmed behind them."""
     monkeypatch.setattr(tend, "LEAST_WEIGHT", 2000)
-    monkeypatch.setattr(tend, "PART_OF_SIZE", 0.0)
+    monkeypatch.setattr(tend, "WEIGHT_OF_BYTE", 0.0)
 
 
 async def fill(backend: Backend, name: str, count: int) -> list[str]:

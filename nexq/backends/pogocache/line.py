@@ -22,7 +22,7 @@ from nexq.backends.pogocache.entry import open_entry, seal
 from nexq.backends.pogocache.join import join
 from nexq.backends.pogocache.rebuild import rebuild
 from nexq.backends.pogocache.replica import Replica
-from nexq.backends.pogocache.tend import tend
+from nexq.backends.pogocache.tend import make_snapshot, snapshot_due, tend
 from nexq.backends.pogocache.waiting import Waiter
 from nexq.backends.pogocache.wire import Link, open_link
 from nexq.backends.wire import WireLost
@@ -38,6 +38,8 @@ MOST_CALLS = 1000
 MOST_BYTES = 1 << 20
 #: A log in trouble is looked at again after this long.
 TROUBLE_S = 1.0
+#: How long a snapshot that is being made may take to end when the line is closed.
+SNAPSHOT_S = 5.0
 #: Others who wrote within this time may have written again.
 RIVALS_S = 0.5
 #: A lost server is looked for this long, also when nothing is wanted of it.
@@ -66,6 +68,7 @@ class Line:
         self._worker: asyncio.Task[None] | None = None
         self._looker: asyncio.Task[None] | None = None
         self._returner: asyncio.Task[None] | None = None
+        self._snapshot: asyncio.Task[None] | None = None
         self._waiters: set[Waiter] = set()
         self._closed = False
 
@@ -113,7 +116,10 @@ class Line:
     async def aclose(self) -> None:
         """Close the connection; calls fail."""
         self._closed = True
-        for task in (self._worker, self._looker, self._returner):
+        if self._snapshot is not None:
+            # Half a snapshot is of no use, and nobody else would clear it away.
+            await asyncio.wait([self._snapshot], timeout=SNAPSHOT_S)
+        for task in (self._worker, self._looker, self._returner, self._snapshot):
             if task is not None:
                 await end(task)
         self._fail_all(self._gone())
@@ -278,12 +284,24 @@ class Line:
     async def _tend(self, link: Link) -> None:
         try:
             await tend(link, self.replica)
+            if snapshot_due(self.replica):
+                self.replica.snapshotting = True
+                self._snapshot = asyncio.create_task(self._make_snapshot(link), name="nexq-pogocache-snapshot")
         except Unsound as error:
             log.info("%s: %s", self.replica.target.shown, error)
             await self._rejoin(link)
         except LogError as error:
             self.replica.stop(error)
             raise
+
+    async def _make_snapshot(self, link: Link) -> None:
+        """Make a snapshot beside the calls."""
+        try:
+            await make_snapshot(link, self.replica)
+        except (BackendUnavailable, WireLost) as error:
+            log.info("%s: no snapshot now: %s", self.replica.target.shown, error)
+        finally:
+            self.replica.snapshotting = False
 
     def _gather(self) -> Batch | None:
         """The next entry's calls."""

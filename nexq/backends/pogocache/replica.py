@@ -29,8 +29,6 @@ from nexq.scripts import Script
 RECENT_BYTES = 4 << 20
 #: Who has not written for so long (of the log's time) is not waited for when the log is brought back.
 RECENT_US = 30_000_000
-#: What an operation weighs beside its bytes, where the cost of a replay is estimated.
-ROW_WEIGHT = 200
 #: A process looks when an eighth of the time has passed again since somebody began to wait, or was woken.
 EASE = 8.0
 #: A line stands in for the one that leads when that one has not looked for so many times its wait.
@@ -72,7 +70,7 @@ class Replica:
         #: When all was last seen to be well, Unix ms.
         self.well_ms: float | None = None
         self.well_mono: float | None = None
-        #: Position of the newest snapshot, its size, and what came after it weighs.
+        #: Position of the newest snapshot, its size, and what it costs to apply what came after it, µs.
         self.snapshot_at = 0
         self.snapshot_size = 0
         self.weight = 0
@@ -195,13 +193,15 @@ class Replica:
                 )
             if entry.writer not in self.own:
                 self.others_mono = time.monotonic()
-            self._take(raw, len(entry.rows or ()), machine.apply(entry, hash_of(raw)))
+            began_ns = time.thread_time_ns()
+            pushed = machine.apply(entry, hash_of(raw))
+            self.weight += (time.thread_time_ns() - began_ns) // 1000
+            self._take(raw, pushed)
             return True
 
-    def _take(self, raw: bytes, rows: int, pushed: list[bytes]) -> None:
+    def _take(self, raw: bytes, pushed: list[bytes]) -> None:
         self._last = raw
         self._remember(self.machine.position, raw)
-        self.weight += len(raw) + ROW_WEIGHT * rows
         if self.journal is not None:
             self.journal.append(raw)
         for key in pushed:

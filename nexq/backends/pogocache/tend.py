@@ -24,13 +24,14 @@ MEASURE_S = 5.0
 STRETCH = 1024
 #: No hint can be so far ahead of what this process has applied.
 FAR = 1_000_000
-#: What may come after a snapshot before the next one is made: bytes and operations weighed; and as a part of its size.
-LEAST_WEIGHT = 6 << 20
-PART_OF_SIZE = 0.5
+#: A snapshot is due when it costs so much to apply what came after the last one, µs: at least this, and so much for
+#: each byte of it, as large ones cost more to make.
+LEAST_WEIGHT = 500_000
+WEIGHT_OF_BYTE = 0.03
 
 
 async def tend(link: Link, replica: Replica) -> None:
-    """Do what is due. Raises Unsound, WireLost."""
+    """Do what is due, but for a snapshot. Raises Unsound, WireLost, LogLostError."""
     now = time.monotonic()
     if now - replica.audited_mono >= AUDIT_S:
         replica.audited_mono = now
@@ -38,20 +39,14 @@ async def tend(link: Link, replica: Replica) -> None:
     if replica.target.options.budget_mb and now - replica.measured_mono >= MEASURE_S:
         replica.measured_mono = now
         await measure(link, replica)
-    if replica.weight > due_weight(replica) and not replica.snapshotting:
-        replica.snapshotting = True
-        try:
-            await make_snapshot(link, replica)
-        finally:
-            replica.snapshotting = False
     if replica.journal is not None and replica.journal.full and replica.epoch is not None:
         with replica.lock:
             replica.journal.begin(replica.epoch, replica.machine)
 
 
-def due_weight(replica: Replica) -> float:
-    """From what weight on a snapshot is due."""
-    return max(LEAST_WEIGHT, PART_OF_SIZE * replica.snapshot_size)
+def snapshot_due(replica: Replica) -> bool:
+    """Whether a snapshot should be made, and none is being made here."""
+    return not replica.snapshotting and replica.weight > max(LEAST_WEIGHT, WEIGHT_OF_BYTE * replica.snapshot_size)
 
 
 async def audit(link: Link, replica: Replica) -> None:
