@@ -78,7 +78,7 @@ def test_in_reasons_and_addresses(page: Page, up: Up) -> None:
     up.submit("later", schedule_in=7200, queue="evil")
     assert up.client.post("/api/queues/evil/pause", json={"reason": ALL[:900]}).status_code == 200
     page.goto("/queues")
-    expect(page.get_by_label("Queue evil")).to_contain_text(CORPUS[0])
+    expect(page.get_by_label("Queue evil", exact=True)).to_contain_text(CORPUS[0])
     is_harmless(page)
     page.goto("/jobs?q=" + page.evaluate(f"encodeURIComponent({json.dumps(ALL)})"))
     expect(page.locator(".chip")).to_contain_text(CORPUS[0])

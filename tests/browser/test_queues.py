@@ -13,7 +13,7 @@ from tests.support.waiting import until_sync
 def test_pause_with_a_reason_and_resume(page: Page, up: Up) -> None:
     up.submit("later", schedule_in=7200)
     page.goto("/queues")
-    card = page.get_by_label("Queue held")
+    card = page.get_by_label("Queue held", exact=True)
     card.get_by_role("button", name="Pause").click()
     page.get_by_role("dialog").get_by_role("textbox").fill("inventory until noon")
     page.get_by_role("dialog").get_by_role("button", name="Pause").click()
@@ -31,7 +31,7 @@ def test_purge_asks_for_the_name(page: Page, up: Up) -> None:
     for n in range(3):
         up.submit("later", {"n": n}, schedule_in=7200, queue="junk")
     page.goto("/queues")
-    page.get_by_label("Queue junk").get_by_role("button", name="Purge").click()
+    page.get_by_label("Queue junk", exact=True).get_by_role("button", name="Purge").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("combobox").select_option("scheduled")
     button = dialog.get_by_role("button", name="Drop 3 scheduled jobs")
