@@ -261,7 +261,8 @@ async def test_nothing_is_left_behind(trick: str, how: str) -> None:
     marker = secrets.token_hex(4).translate(str.maketrans("abcdef", "123456"))
     script = TRICKS[trick].replace("{}", marker) + (f"; sleep 300.{marker}" if how == "timeout" else "")
     programs = Programs()
-    program = Program("/bin/sh", ["/bin/sh", "-c", script], ENV, "/", timeout_s=0.4, grace_s=0.1)
+    timeout_s = 0.4 if how == "timeout" else 60.0
+    program = Program("/bin/sh", ["/bin/sh", "-c", script], ENV, "/", timeout_s=timeout_s, grace_s=0.1)
     done = await programs.run(program)
     assert done.why == ("timeout" if how == "timeout" else "")
     assert not done.left
