@@ -15,7 +15,7 @@ from starlette.responses import Response
 from nexq.backends import Arg
 from nexq.errors import InvalidPayload
 from nexq.job import JobRecord, Spec
-from nexq.journal import LINE_CHARS, MOST_LINES, NOTHING, TEXT_CHARS, Journal
+from nexq.journal import LINE_CHARS, NOTHING, TEXT_CHARS, Journal
 from nexq.keys import check_id, check_queue
 from nexq.payload import dump_json, loads
 from nexq.store import Claim, Exchanged
@@ -30,6 +30,8 @@ NOT_MINE_S = 5.0
 MOST_ROUNDS = 50
 #: How long a claim waits at most, seconds.
 MOST_WAIT_S = 60.0
+#: Lines of a job's log in one call.
+MOST_REPORTED = 50
 #: How often a waiting claim looks for jobs.
 LOOK_S = 0.25
 
@@ -81,7 +83,7 @@ class ReportRequest(Token):
     text: Annotated[str, Field(max_length=TEXT_CHARS, description="A few words beside the progress.")] = ""
     lines: Annotated[
         list[Annotated[str, Field(max_length=LINE_CHARS)]],
-        Field(default_factory=list, max_length=MOST_LINES, description="Lines for its log."),
+        Field(default_factory=list, max_length=MOST_REPORTED, description="Lines for its log."),
     ]
     level: Annotated[Literal["info", "warning", "error"], Field(description="Of the lines.")] = "info"
 
