@@ -205,7 +205,10 @@ class _Join:
                 return False
             raise self._trouble.sealed(mine, seal)
         tip = self._tip
-        [found] = await self._link.ask(("GET", anchor(self._keys, tip)))
+        [ttl_ms, found] = await self._link.ask(("PTTL", mine.clock_key), ("GET", anchor(self._keys, tip)))
+        if ttl_ms < 0:
+            why = f"the clock's key {mine.clock_key} vanished from the running server"
+            raise await self._stopped(mine, LogLostError, why)
         if not stands(tip, found):
             return await self._jump(mine, tip, found)
         try:
