@@ -116,9 +116,12 @@ async def test_what_ends_while_the_broker_is_away_is_told_when_it_is_back(rabbit
                 ids.add(job.id)
                 await job.result(10)
                 relay.cut()
-            await until(lambda: publisher.published >= 3, 20)
-    bodies = await told(rabbit, queue, 3)
-    assert {body["id"] for body in bodies} == ids
+            # A connection that is cut while it opens is given up after OPEN_S only.
+            await until(lambda: publisher.published >= 3, 60)
+    # At least once: an answer that the cut lost has its message sent again.
+    seen: set[str] = set()
+    while seen != ids:
+        seen.add((await told(rabbit, queue, 1))[0]["id"])
 
 
 async def test_it_waits_for_a_queue_that_is_not_there(
