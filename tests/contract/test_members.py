@@ -23,7 +23,8 @@ async def test_a_worker_is_alive_for_the_time_it_said(store: Bench) -> None:
     store.at(5100)
     (worker,) = (await store.views.directory()).workers
     assert worker.alive is False
-    assert worker.as_dict() == {"id": "w1", "alive": False, "alive_until_ms": T0 + 5100, "host": "h", "slots": 4}
+    known = {"id": "w1", "alive": False, "alive_until_ms": T0 + 5100, "host": "h", "slots": 4}
+    assert worker.as_dict() == {**known, "state": "lost", "seen_ms": None}
 
 
 async def test_a_later_sign_of_life_replaces_the_earlier_one(store: Bench) -> None:
