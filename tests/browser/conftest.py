@@ -109,7 +109,7 @@ class Watch:
 
     def _console(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
-            self._found.append(f"console {message.type}: {message.text}")
+            self._found.append(f"console {message.type}: {message.text} ({message.location.get('url')})")
 
     def _request(self, request: Request) -> None:
         if not request.url.startswith(self._origin):

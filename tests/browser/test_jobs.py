@@ -7,7 +7,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Up
+from tests.browser.conftest import Up, Watch
 from tests.support.waiting import until_sync
 
 
@@ -135,8 +135,11 @@ def test_new_jobs_come_into_the_list_by_themselves(page: Page, up: Up) -> None:
     expect(page.get_by_label(f"Choose job {id}")).to_be_visible()
 
 
-def test_clone_and_edit_and_requeue(page: Page, up: Up) -> None:
+def test_clone_and_edit_and_requeue(watched: tuple[Page, Watch], up: Up) -> None:
+    page, watch = watched
     id = up.submit("fragile", {"why": "first", "file": "never"})
+    # What asked for the old job at the moment of its end may learn that it is gone.
+    watch.allow(rf"status of 404.*/{id}")
     until_sync(lambda: up.job(id)["state"] == "dead", 10)
     page.goto(f"/jobs/{id}")
     page.get_by_role("button", name="More to do").click()

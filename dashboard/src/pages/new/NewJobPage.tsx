@@ -199,10 +199,10 @@ function useSubmit(old: { id: string; queue: string } | undefined) {
     setBusy(true);
     try {
       const made = await createJob(job);
-      if (old) await deleteJob(old.id, old.queue);
       if (made.warning) say.done(made.warning);
-      void client.invalidateQueries();
       navigate(`/jobs/${encodeURIComponent(made.id)}`);
+      if (old) await deleteJob(old.id, old.queue).catch(say.failed);
+      void client.invalidateQueries();
     } catch (error) {
       setBusy(false);
       setProblem(error instanceof Error ? error.message : String(error));
