@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import random
 import subprocess
@@ -110,6 +111,20 @@ async def test_a_claim_by_one_who_is_behind_does_not_count(pogocache: AnyServer,
                 got = await store.moves.exchange("q", name, f"{name}{number}", lease_ms=60_000, limit=1)
                 claimed += [claim.id for claim in got.claims]
         assert len(claimed) == len(set(claimed)) == 40
+
+
+async def test_what_others_make_of_a_call_is_applied_before_the_next_one(pogocache: AnyServer, log: str) -> None:
+    """Who submits a job need not wait, with the next one, until all that the worker wrote meanwhile is applied."""
+    async with clients(pogocache, log, 2) as (caller, other):
+        for number in range(10):
+            await append(other, f"<other.{number}>")
+            await append(caller, f"<caller.{number}>")
+            await append(other, f"<answer.{number}>")
+            with contextlib.suppress(AssertionError):
+                # The caller looks only for a moment: a slow machine may need several of them.
+                await until(lambda: caller.replica.tip().position == other.replica.tip().position, 0.5)
+                return
+        raise AssertionError("it never applied what was written after its call")
 
 
 async def test_no_writer_starves(pogocache: AnyServer, log: str) -> None:

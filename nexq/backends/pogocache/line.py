@@ -40,8 +40,9 @@ MOST_BYTES = 1 << 20
 TROUBLE_S = 1.0
 #: How long a snapshot that is being made may take to end when the line is closed.
 SNAPSHOT_S = 5.0
-#: Others who wrote within this time may have written again.
-RIVALS_S = 0.5
+#: After a call the log is looked at this often, so many times.
+FOLLOW_S = 0.004
+FOLLOW_LOOKS = 10
 #: A lost server is looked for this long, also when nothing is wanted of it.
 RETURN_S = 60.0
 
@@ -67,6 +68,7 @@ class Line:
         self._batch: Batch | None = None
         self._worker: asyncio.Task[None] | None = None
         self._looker: asyncio.Task[None] | None = None
+        self._follower: asyncio.Task[None] | None = None
         self._returner: asyncio.Task[None] | None = None
         self._snapshot: asyncio.Task[None] | None = None
         self._waiters: set[Waiter] = set()
@@ -119,7 +121,7 @@ class Line:
         if self._snapshot is not None:
             # Half a snapshot is of no use, and nobody else would clear it away.
             await asyncio.wait([self._snapshot], timeout=SNAPSHOT_S)
-        for task in (self._worker, self._looker, self._returner, self._snapshot):
+        for task in (self._worker, self._looker, self._follower, self._returner, self._snapshot):
             if task is not None:
                 await end(task)
         self._fail_all(self._gone())
@@ -237,6 +239,20 @@ class Line:
                 if not isinstance(error, BackendError | ValueError):
                     log.exception("the log's line failed")
                 self._fail_all(error)
+        if self.replica.has_rivals() and (self._follower is None or self._follower.done()):
+            self._follower = asyncio.create_task(self._follow(), name="nexq-pogocache-follows")
+
+    async def _follow(self) -> None:
+        """Apply what others make of the calls at once, so that the next call need not wait until that is done."""
+        for _ in range(FOLLOW_LOOKS):
+            await asyncio.sleep(FOLLOW_S)
+            if self.replica.lookers or (self._worker is not None and not self._worker.done()):
+                return  # others look, or will
+            try:
+                self.replica.looked()
+                await self._rejoining(await self._linked(), look)
+            except (BackendError, WireLost, ValueError):
+                return  # the next call will tell
 
     async def _turn(self) -> None:
         link = await self._linked()
@@ -335,7 +351,7 @@ class Line:
                 return
             if replica.clock is None or not replica.clock.heard:
                 await sync(link, replica)
-            elif not batch.raw and time.monotonic() - replica.others_mono < RIVALS_S:
+            elif not batch.raw and replica.may_be_behind():
                 # Others write too: a look is cheaper than an entry that comes too late.
                 await look(link, replica)
             tip = replica.tip()

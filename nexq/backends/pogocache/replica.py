@@ -31,6 +31,9 @@ RECENT_BYTES = 4 << 20
 RECENT_US = 30_000_000
 #: A process looks when an eighth of the time has passed again since somebody began to wait, or was woken.
 EASE = 8.0
+#: Others who wrote within this time may have written again, unless a look was taken within that.
+RIVALS_S = 0.5
+FRESH_S = 0.002
 #: A line stands in for the one that leads when that one has not looked for so many times its wait.
 STAND_IN = 3.0
 
@@ -334,6 +337,14 @@ class Replica:
         if looker is min(self.lookers, key=lambda line: line.order):
             return self._looked_mono + wait_s - now
         return 0.0 if now - self._looked_mono > STAND_IN * wait_s else STAND_IN * wait_s
+
+    def has_rivals(self) -> bool:
+        """Whether others have written lately."""
+        return time.monotonic() - self.others_mono < RIVALS_S
+
+    def may_be_behind(self) -> bool:
+        """Whether an entry that is written now may well come too late: a look is cheaper."""
+        return self.has_rivals() and time.monotonic() - self._looked_mono > FRESH_S
 
     def looked(self) -> None:
         """The log's end was just looked at."""
