@@ -13,7 +13,6 @@ from pydantic import AfterValidator, Field
 from nexq.app import Module
 from nexq.config import setting
 from nexq.depends import CONTEXT, Context, Depends
-from nexq.errors import InvalidPayload
 from nexq.modules.checks import after_s, bounded, excerpt
 from nexq.modules.failures import HttpFailed
 from nexq.outbound.guard import Guard, Names, NotAllowed, Unresolved, parse_url
@@ -130,7 +129,7 @@ async def request(
     expect   statuses that are a success: 200, "2xx", or a list of such
     """
     if json is not ... and body is not None:
-        raise InvalidPayload("Give either json or body, not both.", [{"pointer": "/body", "message": "json is there"}])
+        raise HttpFailed("Give either json or body, not both.", retry=False)
     content = dump_json(json, "json") if json is not ... else (body or "").encode()
     sent = {name.lower(): value for name, value in (headers or {}).items()}
     if json is not ...:

@@ -20,7 +20,7 @@ from pydantic import AfterValidator, Field
 from nexq.app import Module
 from nexq.config import setting
 from nexq.depends import Depends
-from nexq.errors import ConfigError, InvalidPayload
+from nexq.errors import ConfigError
 from nexq.modules.checks import bounded, excerpt, parts
 from nexq.modules.failures import ShellFailed
 from nexq.modules.programs import MOST_OUTPUT, Ended, KeeperLost, Program, Programs
@@ -197,10 +197,10 @@ async def run(
     expect   exit codes that are a success
     """
     if isinstance(argv, str) != shell:
-        raise InvalidPayload(
+        raise ShellFailed(
             'Give argv as a list, program first: ["/bin/echo", "hello"]. A string goes with shell: true, and the '
             "other way round.",
-            [{"pointer": "/argv", "message": "a list, or a string with shell: true"}],
+            retry=False,
         )
     if isinstance(argv, str):
         if not settings.strings:

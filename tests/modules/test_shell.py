@@ -44,7 +44,8 @@ async def no(app: Nexq, payload: Any, tries: int = 1) -> str:
     job = await outcome(app, TYPE, payload, max_attempts=5 if tries == 1 else tries)
     assert job.state is JobState.DEAD
     assert len(job.attempts) == tries, job.attempts
-    assert job.attempts[0].error["type"] in ("ShellFailed", "InvalidPayload")
+    assert job.attempts[0].error["type"] == "ShellFailed"
+    assert not job.attempts[0].error["traceback"], "its text says all"
     return job.last_error
 
 
