@@ -23,7 +23,7 @@ demo: $(STAMP) ## Start everything in one process, with demo handlers and a litt
 	$(PY) -m nexq up --demo
 
 test: $(STAMP) ## The whole suite: lint, types, contract, faults
-	$(PY) -m pytest
+	$(PY) -m pytest -n 2 --dist loadfile --durations=10
 
 check: $(STAMP) ## Lint and types only
 	$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy && $(PY) -m pyright

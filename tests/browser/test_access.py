@@ -49,6 +49,7 @@ def sign_in(page: Page, token: str, path: str = "/sign-in") -> None:
     page.goto(path)
     page.get_by_label("Token").fill(token)
     page.get_by_role("button", name="Sign in").click()
+    expect(page).not_to_have_url(re.compile("/sign-in"))
 
 
 def test_a_wrong_token_a_right_one_and_back_to_where_one_was(

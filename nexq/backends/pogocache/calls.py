@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Sequence
 
 from nexq.backends.pogocache.entry import seal
@@ -12,6 +13,10 @@ from nexq.engine import Reply
 from nexq.engine.rows import Row, pack_rows
 from nexq.errors import OutcomeUnknown, ScriptFailed
 from nexq.scripts import Script
+
+#: Most calls, and about how many bytes, in one entry.
+MOST_CALLS = 1000
+MOST_BYTES = 1 << 20
 
 
 class Call:
@@ -92,3 +97,16 @@ class Batch:
             return
         for call, answer in zip(self.calls, answers, strict=True):
             call.answer(answer)
+
+
+def gather(waiting: deque[Call], number: int) -> Batch | None:
+    """The next entry's calls, taken from those that wait; None: there are none. `number`: of the writer's entry."""
+    calls: list[Call] = []
+    size = 0
+    while waiting and len(calls) < MOST_CALLS and size < MOST_BYTES:
+        call = waiting.popleft()
+        if call.future.done():
+            continue
+        calls.append(call)
+        size += sum(map(len, call.args)) + 400
+    return Batch(number, calls) if calls else None

@@ -16,7 +16,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 
-from nexq.backends.pogocache.calls import Batch, Call
+from nexq.backends.pogocache.calls import Batch, Call, gather
 from nexq.backends.pogocache.end import Unsound, catch_up, look, propose, sync
 from nexq.backends.pogocache.entry import open_entry, seal
 from nexq.backends.pogocache.join import join
@@ -33,9 +33,6 @@ from nexq.tasks import end
 
 log = logging.getLogger("nexq.backend")
 
-#: Most calls, and about how many bytes, in one entry.
-MOST_CALLS = 1000
-MOST_BYTES = 1 << 20
 #: A log in trouble is looked at again after this long.
 TROUBLE_S = 1.0
 #: How long a snapshot that is being made may take to end when the line is closed.
@@ -258,7 +255,8 @@ class Line:
         link = await self._linked()
         reads = len(self._reads)
         if self._batch is None:
-            self._batch = self._gather()
+            self._batch = gather(self._calls, self._number + 1)
+            self._number += self._batch is not None
         if self._batch is not None:
             await self._rejoining(link, self._settle)
         elif reads:
@@ -318,21 +316,6 @@ class Line:
             log.info("%s: no snapshot now: %s", self.replica.target.shown, error)
         finally:
             self.replica.snapshotting = False
-
-    def _gather(self) -> Batch | None:
-        """The next entry's calls."""
-        calls: list[Call] = []
-        size = 0
-        while self._calls and len(calls) < MOST_CALLS and size < MOST_BYTES:
-            call = self._calls.popleft()
-            if call.future.done():
-                continue
-            calls.append(call)
-            size += sum(map(len, call.args)) + 400
-        if not calls:
-            return None
-        self._number += 1
-        return Batch(self._number, calls)
 
     async def _settle(self, link: Link, replica: Replica) -> None:
         """Bring the batch into the log and answer its calls. Raises Unsound, WireLost, LogError."""
