@@ -217,8 +217,17 @@ def _end(program: int) -> None:
         os.killpg(program, signal.SIGTERM)
         os.killpg(program, signal.SIGCONT)
     for pid in _descendants():
-        _signal(pid, signal.SIGTERM)
-        _signal(pid, signal.SIGCONT)
+        # Asked once: a second signal would run what a program does on the first one again.
+        if not _in_group(pid, program):
+            _signal(pid, signal.SIGTERM)
+            _signal(pid, signal.SIGCONT)
+
+
+def _in_group(pid: int, group: int) -> bool:
+    try:
+        return os.getpgid(pid) == group
+    except OSError:
+        return False
 
 
 def _kill_group(program: int, ended: bool = False) -> None:

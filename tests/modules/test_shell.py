@@ -237,6 +237,9 @@ async def test_a_timeout_asks_first_and_kills_then(app: Nexq, monkeypatch: pytes
     polite = "exec 2>/dev/null; trap 'echo bye; exit 0' TERM; while :; do sleep 0.05; done"
     job = await outcome(app, TYPE, {"argv": ["/bin/sh", "-c", polite], "timeout": 0.3})
     assert job.last_error == "ShellFailed: No end within 0.3 s; it was ended. It said: bye"
+    once = "exec 2>/dev/null; trap 'echo asked' TERM; while :; do sleep 0.02; done"
+    job = await outcome(app, TYPE, {"argv": ["/bin/sh", "-c", once], "timeout": 0.3})
+    assert job.last_error == "ShellFailed: No end within 0.3 s; it was ended. It said: asked", "it was asked twice"
     deaf = "trap '' TERM; while :; do sleep 0.05; done"
     job = await outcome(app, TYPE, {"argv": ["/bin/sh", "-c", deaf], "timeout": 0.3})
     assert job.last_error == "ShellFailed: No end within 0.3 s; it was ended."
