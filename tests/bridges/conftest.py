@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
@@ -17,6 +18,11 @@ from tests.support.servers import Server
 from tests.support.waiting import until
 
 Bridging = Callable[..., AbstractAsyncContextManager[Bridge]]
+
+
+def body(n: int = 0, **more: Any) -> bytes:
+    """A message's body."""
+    return json.dumps({"type": "t", "payload": {"n": n}, **more}).encode()
 
 
 @pytest.fixture(scope="session")

@@ -31,8 +31,9 @@ RECENT_BYTES = 4 << 20
 RECENT_US = 30_000_000
 #: A process looks when an eighth of the time has passed again since somebody began to wait, or was woken.
 EASE = 8.0
-#: Others who wrote within this time may have written again, unless a look was taken within that.
+#: Others who wrote within this time may have written again.
 RIVALS_S = 0.5
+#: After a look as recent as this another one is not worth its round trip.
 FRESH_S = 0.002
 #: A line stands in for the one that leads when that one has not looked for so many times its wait.
 STAND_IN = 3.0

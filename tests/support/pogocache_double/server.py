@@ -10,10 +10,11 @@ import ssl
 import sys
 from pathlib import Path
 
-from tests.support.pogocache_double import persist
-from tests.support.pogocache_double.commands import Database, Session, run
+# The two rooms of commands enter theirs into the table.
+from tests.support.pogocache_double import commands, commands_server, persist  # noqa: F401
 from tests.support.pogocache_double.keyspace import Keyspace, now_ns
 from tests.support.pogocache_double.stats import Stats
+from tests.support.pogocache_double.table import Database, Session, run
 from tests.support.pogocache_double.wire import ProtocolError, error, parse
 
 #: How often a signal that was caught is looked at, and memory.
