@@ -11,6 +11,7 @@ from nexq import Nexq
 from nexq.bridges.rabbitmq import Bridge, Refused
 from nexq.errors import ConfigError
 from tests.bridges.conftest import Bridging, body, jobs, remembered, settled
+from tests.bridges.relay import Relay
 from tests.support.rabbitmq import Rabbit
 from tests.support.waiting import until
 
@@ -115,43 +116,3 @@ def test_settings_that_cannot_be_used_are_said(how: dict[str, Any], says: str) -
     with pytest.raises((ConfigError, ValueError)) as raised:
         Bridge(Nexq("memory://"), **{"amqp_queue": "q", **how})
     assert says in str(raised.value) and "secret" not in str(raised.value)
-
-
-class Relay:
-    """A plain way through to the broker that can be cut."""
-
-    def __init__(self, upstream: int = 5672) -> None:
-        self._upstream = upstream
-        self._writers: set[asyncio.StreamWriter] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    async def __aenter__(self) -> Relay:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        self._server.close()
-        self.cut()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def cut(self) -> None:
-        """End every connection without a word."""
-        for writer in self._writers:
-            writer.transport.abort()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection("127.0.0.1", self._upstream)
-        self._writers |= {writer, back}
-        for source, target in ((reader, back), (there, writer)):
-            self._tasks.add(asyncio.create_task(self._pump(source, target)))
-
-    async def _pump(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-        try:
-            while data := await source.read(65536):
-                target.write(data)
-                await target.drain()
-        except OSError:
-            pass
-        finally:
-            target.close()

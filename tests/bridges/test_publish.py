@@ -15,7 +15,7 @@ import pytest
 from nexq import Nexq, Retry
 from nexq.bridges.rabbitmq import Publisher, Refused
 from nexq.errors import ConfigError
-from tests.bridges.test_bridge import Relay
+from tests.bridges.relay import Relay
 from tests.cli.conftest import Cli, cli
 from tests.support.rabbitmq import Rabbit
 from tests.support.waiting import until, until_sync
