@@ -13,9 +13,13 @@ KILLS = int(os.environ.get("NEXQ_SOAK_SERVER_KILLS", "5"))
 
 
 @pytest.mark.timeout(120 + 2 * KILLS)
-@pytest.mark.parametrize("fsync", ["always", "everysec"])
+@pytest.mark.parametrize("fsync", ["always", "no"])
 def test_the_server_is_killed(fsync: str) -> None:
-    """The page cache outlives a process, so even everysec loses nothing here; power cuts are another test."""
+    """The page cache outlives a process: without any fsync nothing is lost here; power cuts are another test.
+
+    `everysec` is not this strict: while an fsync runs on a slow disk, the server puts off its writes (2 s at most) and
+    answers all the same, so a kill takes what it had answered meanwhile.
+    """
     report = run_soak(
         Plan(
             server_kills=KILLS,
