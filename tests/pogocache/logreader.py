@@ -1,7 +1,7 @@
 """Reads a log as it lies on the server, by the format's words alone: nothing of the backend's own code is used.
 
 Entry, big endian: magic `nxql` · version 1 · epoch 4 · position 8 · time 8 (µs) · writer 8 · number 8 · SHA-256 of the
-entry before 32 · digest 4 · rows · CRC-32 4.
+entry before 32 · digest 4 · rows · CRC-32 4. Rows that do not begin with a zero are compressed by zlib.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tests.support.servers import Wire
 
 HEAD = struct.Struct(">4sBIQQ8sQ32sI")
 BATCH = 500
-#: A writer process writes <its name.its lane.the number>; shorter ones come about by chance in the hashes.
+#: A writer process writes <its name.its lane.the number>; shorter ones come about by chance in the operations' ids.
 _NAME = re.compile(rb"<[\w-]+\.\d+\.\d+>")
 
 
@@ -41,11 +41,17 @@ class RawEntry:
         """What the next one has to name."""
         return hashlib.sha256(self.raw).digest()
 
+    @property
+    def rows(self) -> bytes:
+        """Its rows, packed."""
+        body = self.raw[HEAD.size : -4]
+        return zlib.decompress(body) if body[0] else body
+
     @classmethod
     def read(cls, raw: bytes) -> RawEntry:
         """Take the bytes apart. Raises AssertionError for what is no whole entry."""
         magic, version, epoch, position, time_us, writer, number, before, digest = HEAD.unpack_from(raw)
-        assert (magic, version) == (b"nxql", 1), raw[:5]
+        assert (magic, version) == (b"nxql", 2), raw[:5]
         assert zlib.crc32(raw[:-4]) == int.from_bytes(raw[-4:], "big"), f"{epoch}:{position}: its checksum is wrong"
         return cls(raw, epoch, position, time_us, writer, number, before, digest)
 
@@ -54,7 +60,7 @@ def forge(after: RawEntry, body: bytes = b"\0" * 4, **fields: int | bytes) -> by
     """The bytes of an entry that could follow that one, but for the fields that are given. The body: no rows."""
     values: dict[str, int | bytes] = {
         "magic": b"nxql",
-        "version": 1,
+        "version": 2,
         "epoch": after.epoch,
         "position": after.position + 1,
         "time_us": after.time_us,
@@ -126,4 +132,4 @@ def check_chain(entries: list[RawEntry], epoch: int, first: int, before: bytes |
 
 def names_in(entries: list[RawEntry]) -> Counter[str]:
     """How often each appended name stands in the log: those of writer processes."""
-    return Counter(name.decode() for entry in entries for name in _NAME.findall(entry.raw))
+    return Counter(name.decode() for entry in entries for name in _NAME.findall(entry.rows))

@@ -40,7 +40,7 @@ BAD_ENTRIES: dict[str, tuple[Callable[[RawEntry], bytes], type[LogError]]] = {
     "cut off": (lambda last: forge(last)[:-7], LogDamagedError),
     "cut in the head": (lambda last: forge(last)[:20], LogDamagedError),
     "flipped": (lambda last: flip(forge(last)), LogDamagedError),
-    "of a newer nexq": (lambda last: forge(last, version=2), LogTooNewError),
+    "of a newer nexq": (lambda last: forge(last, version=3), LogTooNewError),
     "of another place": (lambda last: forge(last, position=last.position + 2), LogDamagedError),
     "of another epoch": (lambda last: forge(last, epoch=last.epoch + 1), LogDamagedError),
     "behind another entry": (lambda last: forge(last, before=bytes(32)), LogLostError),

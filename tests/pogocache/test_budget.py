@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import random
+
 import pytest
 
 from nexq.backends.pogocache import PogocacheBackend, tend
@@ -10,7 +13,8 @@ from nexq.job import Spec
 from nexq.store import Entry, Store
 from tests.support.pogocache import Pogocache
 
-BIG = Spec("t", b'"' + b"x" * 100_000 + b'"').pack()
+#: About 100,000 bytes, also when it is compressed.
+BIG = Spec("t", b'"' + base64.b64encode(random.Random(1).randbytes(100_000)) + b'"').pack()
 
 
 async def test_over_the_budget_only_enqueues_are_refused(

@@ -8,7 +8,6 @@ import pytest
 
 from nexq.backends.pogocache import PogocacheBackend
 from nexq.backends.pogocache.entry import seal
-from nexq.engine.rows import pack_rows
 from nexq.errors import ReplicaDiverged
 from nexq.job import Spec
 from nexq.store import Entry, Store
@@ -53,7 +52,7 @@ async def test_a_writer_that_differs_stops_who_reads_it(pogocache: Pogocache | G
     await one.moves.enqueue("mail", [Entry("a", SPEC)])
     replica = _backend(one).replica
     tip = replica.tip()
-    raw = seal(1, tip.position + 1, replica.time_us(), b"a writer", 1, tip.hash, tip.digest ^ 1, pack_rows([]))
+    raw = seal(1, tip.position + 1, replica.time_us(), b"a writer", 1, tip.hash, tip.digest ^ 1, [])
     pogocache.wire.call("SET", replica.keys.entry(1, tip.position + 1), raw)
     for store in (one, two):
         with pytest.raises(ReplicaDiverged, match="nexq doctor"):

@@ -10,7 +10,7 @@ from nexq.backends.pogocache.entry import seal
 from nexq.backends.pogocache.machine import Answer, Failed, run_row, script_row
 from nexq.backends.pogocache.replica import Replica, Tip
 from nexq.engine import Reply
-from nexq.engine.rows import Row, pack_rows
+from nexq.engine.rows import Row
 from nexq.errors import OutcomeUnknown, ScriptFailed
 from nexq.scripts import Script
 
@@ -73,9 +73,8 @@ class Batch:
             self.calls.remove(call)
         if self.calls:
             self._place = place
-            body = pack_rows(self._rows(replica))
-            time_us = replica.time_us()
-            self.raw = seal(tip.epoch.epoch, tip.position + 1, time_us, writer, self.number, tip.hash, tip.digest, body)
+            rows, time_us = self._rows(replica), replica.time_us()
+            self.raw = seal(tip.epoch.epoch, tip.position + 1, time_us, writer, self.number, tip.hash, tip.digest, rows)
             for call in self.calls:
                 call.sent = True
 

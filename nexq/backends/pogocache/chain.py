@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 #: The layout of records, manifests and keys. A higher one was written by a newer nexq.
-LAYOUT = 1
+LAYOUT = 2
 #: How many earlier epochs a record names.
 LINEAGE = 64
 
@@ -89,8 +89,9 @@ class Manifest:
     hash: str
     time_us: int
     digest: int
-    #: SHA-256 of each part, hex.
+    #: SHA-256 of each part as it is kept, hex.
     parts: list[str]
+    #: Bytes of all parts, before they were compressed.
     size: int
     #: Position of the snapshot before it in this epoch; -1: none.
     before: int = -1

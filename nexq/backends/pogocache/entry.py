@@ -6,7 +6,8 @@
     digest 4 · rows · CRC-32 4                                                                 (big endian)
 
 `number` counts the writer's entries from 1: with the writer it is the operation's id. `digest` is the writer's digest
-of the state before the entry. A row is a list of byte strings, one operation each.
+of the state before the entry. A row is a list of byte strings, one operation each. Rows are packed (`pack_rows`) and,
+where they are many bytes, compressed (zlib): what is packed begins with a zero, what is compressed never does.
 """
 
 from __future__ import annotations
@@ -14,13 +15,16 @@ from __future__ import annotations
 import hashlib
 import struct
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nexq.engine.rows import Row, unpack_rows
+from nexq.engine.rows import Row, pack_rows, unpack_rows
 
 MAGIC = b"nxql"
-VERSION = 1
+VERSION = 2
 WRITER_BYTES = 8
+#: Rows of more bytes are compressed: a bulk enqueue comes to about a fifth, at 6 ns a byte.
+COMPRESS_BYTES = 2048
 NO_HASH = bytes(32)
 
 _HEAD = struct.Struct(">4sBIQQ8sQ32sI")
@@ -65,9 +69,19 @@ def hash_of(raw: bytes) -> bytes:
 
 
 def seal(
-    epoch: int, position: int, time_us: int, writer: bytes, number: int, previous: bytes, digest: int, body: bytes
+    epoch: int,
+    position: int,
+    time_us: int,
+    writer: bytes,
+    number: int,
+    previous: bytes,
+    digest: int,
+    rows: Sequence[Row],
 ) -> bytes:
-    """An entry's bytes; `body` is of `pack_rows`."""
+    """An entry's bytes."""
+    body = pack_rows(rows)
+    if len(body) > COMPRESS_BYTES:
+        body = zlib.compress(body, 1)
     head = _HEAD.pack(MAGIC, VERSION, epoch, position, time_us, writer, number, previous, digest)
     return b"".join((head, body, _U32.pack(zlib.crc32(body, zlib.crc32(head)))))
 
@@ -84,13 +98,9 @@ def open_entry(raw: bytes) -> Entry:
     if zlib.crc32(memoryview(raw)[:end]) != _U32.unpack_from(raw, end)[0]:
         raise BadEntry("its checksum is wrong: it was cut off or changed")
     _, _, epoch, position, time_us, writer, number, previous, digest = _HEAD.unpack_from(raw)
+    body = raw[_HEAD.size : end]
     try:
-        rows = unpack_rows(raw[_HEAD.size : end])
-    except (struct.error, ValueError):
+        rows = unpack_rows(zlib.decompress(body) if body[0] else body)
+    except (struct.error, ValueError, zlib.error):
         rows = None
     return Entry(epoch, position, time_us, writer, number, previous, digest, rows)
-
-
-def body_of(raw: bytes) -> bytes:
-    """The rows of a sound entry, packed."""
-    return raw[_HEAD.size : -4]

@@ -27,7 +27,6 @@ from nexq.backends.pogocache.waiting import Waiter
 from nexq.backends.pogocache.wire import Link, open_link
 from nexq.backends.wire import WireLost
 from nexq.backoff import Backoff
-from nexq.engine.rows import pack_rows
 from nexq.errors import BackendError, BackendUnavailable, LogError, ReplicaDiverged, ScriptFailed
 from nexq.tasks import end
 
@@ -212,7 +211,7 @@ class Line:
                 old.number,
                 tip.hash,
                 tip.digest,
-                pack_rows(old.rows or []),
+                old.rows or [],
             )
             if await propose(link, self.replica, tip, raw):
                 self.replica.apply(raw)
