@@ -151,7 +151,7 @@ async def test_who_joins_late_has_everything(pogocache: AnyServer, log: str, sma
     async with client(pogocache, log) as first:
         names = await fill(first, "a", 300)
         entries = read_log(pogocache.wire, log)
-        assert entries[0].position > 100, "nothing was trimmed: this test sees nothing"
+        assert entries[0].position > 1, "nothing was trimmed: this test sees nothing"
         async with client(pogocache, log) as second:
             assert await read_names(second) == names
             names += await fill(second, "b", 100)
