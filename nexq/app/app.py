@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, overload
 
@@ -295,9 +294,17 @@ class Nexq:
 
     async def store(self) -> Store:
         """The store, for reads and moves that have no shorter way. Belongs to the running loop."""
+        return (await self.prepared()).store
+
+    async def prepared(self) -> AppLink:
+        """The connections of the running loop, to a server whose settings were looked at.
+
+        Raises UnsafeBackend, BackendUnavailable.
+        """
         link = self.link()
-        await link.prepare()
-        return link.store
+        if not link.prepared:
+            await link.prepare()
+        return link
 
     async def aclose(self) -> None:
         """Close what this loop opened."""
@@ -351,4 +358,4 @@ def _filled(options: Options, about: Mapping[str, Any]) -> Options:
         missing["priority"] = int(about.get("priority", DEFAULT_PRIORITY))
     if options.webhooks is None and "webhooks" in about:
         missing["webhooks"] = unpack_hooks(about["webhooks"])
-    return replace(options, **missing)
+    return options._replace(**missing)

@@ -48,7 +48,8 @@ class AppLink:
         self.store = Store(connect(app.url, patience_s=app.patience_s), app.namespace)
         self._submitter = Submitter(self.store)
         self._results = Results(self.store)
-        self._prepared = False
+        #: Whether the server's settings were looked at.
+        self.prepared = False
         self._closed = False
         self._preparing = asyncio.Lock()
         self._queues: set[str] = set()
@@ -58,13 +59,13 @@ class AppLink:
 
     async def prepare(self) -> None:
         """Look at the server's settings, once. Raises UnsafeBackend, BackendUnavailable."""
-        if self._prepared:
+        if self.prepared:
             return
         async with self._preparing:
-            if not self._prepared:
+            if not self.prepared:
                 for warning in await self._check():
                     log.warning(warning)
-                self._prepared = True
+                self.prepared = True
 
     async def _check(self) -> list[str]:
         """Look at the settings, with the same patience that any other call has."""

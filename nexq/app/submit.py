@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -22,9 +21,8 @@ from nexq.store.moves import BATCH, Entry, HookedEntry, Refused
 from nexq.webhooks.hook import Webhook, pack_hooks
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """How one job differs from its handler's settings. None: as the handler says.
+class Options(NamedTuple):
+    """How one job differs from its handler's settings. None: as the handler says. To be given by name.
 
     delay         seconds or timedelta from now;  run_at: a datetime with time zone, instead
     priority      0 to 9, or low, normal, high

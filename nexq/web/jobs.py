@@ -26,7 +26,7 @@ async def get_job(call: Call) -> Response:
     record = await find(call)
     wait_s = call.prefer_wait_s()
     if wait_s is not None and not record.state.ended:
-        await call.app.link().wait(record.queue, record.id, wait_s)
+        await call.link.wait(record.queue, record.id, wait_s)
         record = await call.store.views.get(record.queue, record.id)
     reported = await call.store.views.journal(record.queue, record.id)
     shown = {

@@ -79,7 +79,7 @@ async def create_batch(call: Call) -> Response:
             results[place] = problem.as_dict()
         except NexqError as error:
             results[place] = problem_of(error).as_dict()
-    jobs = await call.app.link().submit_many(drafted for _, drafted, _ in drafts)
+    jobs = await call.link.submit_many(drafted for _, drafted, _ in drafts)
     failed = len(results) - len(drafts)
     for (place, drafted, warning), job in zip(drafts, jobs, strict=True):
         if job.duplicate and job.id != drafted.entry.id:
@@ -110,14 +110,14 @@ async def _create(call: Call, body: JobRequest) -> Response:
         headers["Preference-Applied"] = f"wait={wait_s:g}"
         # A repeat of a call whose job was deleted since is answered as the first one was.
         with contextlib.suppress(JobNotFound):
-            if (await call.app.link().wait(job.queue, job.id, wait_s)).ended:
+            if (await call.link.wait(job.queue, job.id, wait_s)).ended:
                 return answer((await job.refresh()).as_dict(), 200, headers)
     return answer(accepted, 202, headers)
 
 
 async def _submit(call: Call, body: JobRequest, key: str | None) -> tuple[Job[Any], dict[str, Any]]:
     drafted, warning = await _draft(call, body, key)
-    job = await call.app.submit(drafted)
+    job = await call.link.submit(drafted)
     if job.duplicate:
         await _explain_duplicate(call, job, drafted, body, key)
     return job, _accepted(job, drafted, warning)

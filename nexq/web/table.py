@@ -102,8 +102,8 @@ def _endpoint(rule: Rule, app: Nexq, gate: Gate, body_limit: int) -> Callable[[W
         try:
             _refuse_two_lengths(request)
             principal = await gate.admit(request, rule)
-            store = app.link().store if rule.bare else await app.store()
-            call = Call(request, app, store, principal, limit)
+            link = app.link() if rule.bare else await app.prepared()
+            call = Call(request, app, link, principal, limit)
             response = await rule.endpoint(call)
         except Problem as refusal:
             response = refusal.response()
