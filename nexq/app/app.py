@@ -207,12 +207,13 @@ class Nexq:
         published  what workers have published of their handlers (`AppLink.published`)
         Raises InvalidJob and its kinds; in strict mode UnknownHandler.
         """
-        check_type(type)
+        spec = self.registry.get(type)
+        if spec is None:
+            check_type(type)
         if type == DELIVERY:
             raise InvalidName(f"Jobs of type {type!r} are made where a job with a webhook ends, and nowhere else.")
         if payload is ...:
             payload = {}
-        spec = self.registry.get(type)
         raw = dump_payload(payload, self.payload_limit)
         if spec is not None:
             spec.signature.check(payload)

@@ -20,6 +20,10 @@ class Corked:
             self._loop.call_soon(self._flush)
         self._pending.append(data)
 
+    def is_closing(self) -> bool:
+        """See asyncio.Transport. (Here because each request asks.)"""
+        return self._transport.is_closing()
+
     def close(self) -> None:
         """Write what is pending, and close."""
         self._flush()

@@ -102,7 +102,7 @@ async def _create(call: Call, body: JobRequest) -> Response:
     job, accepted = await _submit(call, body, key)
     call.made = job.id
     root = call.request.scope.get("root_path", "")
-    headers = {"Location": f"{root}/api/jobs/{quote(job.id, safe='')}?queue={quote(job.queue, safe='')}"}
+    headers = {"Location": f"{root}/api/jobs/{_quoted(job.id)}?queue={_quoted(job.queue)}"}
     if key is not None and accepted["duplicate"]:
         headers["Idempotent-Replayed"] = "true"
     wait_s = call.prefer_wait_s()
@@ -113,6 +113,10 @@ async def _create(call: Call, body: JobRequest) -> Response:
             if (await call.link.wait(job.queue, job.id, wait_s)).ended:
                 return answer((await job.refresh()).as_dict(), 200, headers)
     return answer(accepted, 202, headers)
+
+
+def _quoted(text: str) -> str:
+    return text if text.isascii() and text.isalnum() else quote(text, safe="")
 
 
 async def _submit(call: Call, body: JobRequest, key: str | None) -> tuple[Job[Any], dict[str, Any]]:

@@ -94,6 +94,14 @@ def _refuse_two_lengths(request: WebRequest) -> None:
         raise Problem(400, "ambiguous-length", detail, {"Connection": "close"})
 
 
+def _refuse_unknown_words(call: Call, rule: Rule) -> None:
+    """What a query's parameter may say is in the rule, where it is one of some words. Raises Problem 400."""
+    for name, said in call.request.query_params.items():
+        words = rule.query.get(name, {}).get("enum")
+        if words and said not in words:
+            raise Problem(400, "bad-query", f"Unknown {name} {said!r}. Known: {', '.join(words)}.")
+
+
 def _endpoint(rule: Rule, app: Nexq, gate: Gate, body_limit: int) -> Callable[[WebRequest], Awaitable[Response]]:
     limit = rule.body_limit or body_limit
 
@@ -104,6 +112,8 @@ def _endpoint(rule: Rule, app: Nexq, gate: Gate, body_limit: int) -> Callable[[W
             principal = await gate.admit(request, rule)
             link = app.link() if rule.bare else await app.prepared()
             call = Call(request, app, link, principal, limit)
+            if request.scope["query_string"]:
+                _refuse_unknown_words(call, rule)
             response = await rule.endpoint(call)
         except Problem as refusal:
             response = refusal.response()

@@ -13,9 +13,12 @@ import httpx
 import pytest
 
 from nexq.web import call, claims
+from nexq.web.rules import API
+from nexq.web.table import Rule
 from tests.support.proxy import FaultProxy
 from tests.support.servers import Server
 from tests.web.conftest import Served, make_app
+from tests.web.support import fill
 from tests.web.test_submit import problem
 
 pytestmark = pytest.mark.usefixtures("no_errors")
@@ -116,6 +119,20 @@ def test_awkward_but_good_json_comes_back_as_it_went(working: Served, payload: b
     import json
 
     assert answer.json()["result"] == json.loads(payload)
+
+
+@pytest.mark.parametrize(
+    ("rule", "name"),
+    [
+        pytest.param(rule, name, id=f"{rule.path}?{name}")
+        for rule in API
+        for name, schema in rule.query.items()
+        if "enum" in schema
+    ],
+)
+def test_a_query_says_a_word_that_is_known(served: Served, rule: Rule, name: str) -> None:
+    refused = problem(served.client.request(rule.method, fill(rule), params={name: "bogus"}), 400, "bad-query")
+    assert f"Unknown {name} 'bogus'. Known: " in refused["detail"]
 
 
 def test_a_body_over_the_limit(served: Served) -> None:
