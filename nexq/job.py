@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,18 +36,7 @@ class Spec:
 
     def pack(self) -> bytes:
         """The spec without its time, which the server puts in front."""
-        if self.unique or self.options:
-            options = orjson.dumps(self.options) if self.options else b""
-            mark = "abcdefghij"[self.max_lost]
-            return b"%d%b%b\n%b\n%b\n%b" % (
-                self.priority,
-                mark.encode(),
-                self.type.encode(),
-                self.unique.encode(),
-                options,
-                self.payload,
-            )
-        return b"%d%d%b\n%b" % (self.priority, self.max_lost, self.type.encode(), self.payload)
+        return pack_spec(self.type, self.payload, self.priority, self.max_lost, self.unique, self.options)
 
     @classmethod
     def unpack(cls, raw: bytes) -> Spec:
@@ -68,6 +58,17 @@ class Spec:
             options=orjson.loads(options) if options else {},
             enqueued_ms=decode7(raw[:7].decode()),
         )
+
+
+def pack_spec(
+    type: str, payload: bytes, priority: int, max_lost: int, unique: str, options: Mapping[str, Any]
+) -> bytes:
+    """What `Spec.pack` gives, where no Spec is needed for anything else."""
+    if unique or options:
+        packed = orjson.dumps(options) if options else b""
+        mark = "abcdefghij"[max_lost]
+        return b"%d%b%b\n%b\n%b\n%b" % (priority, mark.encode(), type.encode(), unique.encode(), packed, payload)
+    return b"%d%d%b\n%b" % (priority, max_lost, type.encode(), payload)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from nexq import otel
 from nexq.clock import Duration, epoch_ms, seconds
 from nexq.errors import InvalidJob, OutcomeUnknown
 from nexq.ids import new_id
-from nexq.job import DEFAULT_MAX_LOST, Spec
+from nexq.job import DEFAULT_MAX_LOST, pack_spec
 from nexq.keys import MOST_TAGS, check_id, check_queue, check_tag, check_unique
 from nexq.registry import HandlerSpec, priority_of
 from nexq.states import DEFAULT_PRIORITY
@@ -90,7 +90,7 @@ def draft(type: str, payload: bytes, handler: HandlerSpec | None, options: Optio
     delay = _delay(options)
     if otel.tracer is not None:
         extra |= otel.create(type, queue, id, later=delay != "")
-    spec = Spec(type, payload, priority, max_lost, unique, extra).pack()
+    spec = pack_spec(type, payload, priority, max_lost, unique, extra)
     entry = Entry(id, spec, delay, unique)
     hooks = handler.hooks if handler else b""
     if options.webhooks is not None:

@@ -117,7 +117,7 @@ def describe(request: WebRequest, principal: Principal, status: int, made: str =
 
 def clean(text: str) -> str:
     """Text of a client's, short and without characters that JSON cannot carry."""
-    return text[:_LONGEST].encode("utf-8", "replace").decode()
+    return text if text.isascii() and len(text) <= _LONGEST else text[:_LONGEST].encode("utf-8", "replace").decode()
 
 
 async def list_audit(call: Call) -> Response:

@@ -3,21 +3,48 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
+from weakref import WeakKeyDictionary
+
+log = logging.getLogger("nexq.web")
+
+
+class Turn:
+    """The transports of one event loop that have something to write at the end of this turn."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._corked: list[Corked] = []
+
+    def add(self, corked: Corked) -> None:
+        """Have it write at the turn's end."""
+        if not self._corked:
+            self._loop.call_soon(self._end)
+        self._corked.append(corked)
+
+    def _end(self) -> None:
+        corked, self._corked = self._corked, []
+        for one in corked:
+            try:
+                one.flush()
+            except Exception:
+                # The others' clients wait for their answers.
+                log.exception("an answer could not be written")
 
 
 class Corked:
     """A transport that writes what came in one turn of the loop at the turn's end. All else is the transport's."""
 
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, transport: asyncio.Transport, turn: Turn) -> None:
         self._transport = transport
-        self._loop = loop
+        self._turn = turn
         self._pending: list[bytes] = []
 
     def write(self, data: bytes) -> None:
         """Write it with what else comes in this turn."""
         if not self._pending:
-            self._loop.call_soon(self._flush)
+            self._turn.add(self)
         self._pending.append(data)
 
     def is_closing(self) -> bool:
@@ -26,10 +53,11 @@ class Corked:
 
     def close(self) -> None:
         """Write what is pending, and close."""
-        self._flush()
+        self.flush()
         self._transport.close()
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Write what is pending."""
         if self._pending:
             data = b"".join(self._pending)
             self._pending.clear()
@@ -41,10 +69,13 @@ class Corked:
 
 def with_one_write(protocol: type[Any]) -> type[Any]:
     """uvicorn's HTTP protocol (h11's or httptools'), writing through a Corked transport."""
+    turns: WeakKeyDictionary[asyncio.AbstractEventLoop, Turn] = WeakKeyDictionary()
 
     class OneWrite(protocol):  # type: ignore[misc]
         def connection_made(self, transport: asyncio.Transport) -> None:
             super().connection_made(transport)
-            self.transport = Corked(transport, self.loop)
+            if self.loop not in turns:
+                turns[self.loop] = Turn(self.loop)
+            self.transport = Corked(transport, turns[self.loop])
 
     return OneWrite

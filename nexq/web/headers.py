@@ -16,7 +16,7 @@ _NAMES = frozenset(name for name, _ in _SAFE)
 
 def add_safe(headers: list[tuple[bytes, bytes]]) -> None:
     """Add the headers to an answer's own; those that it has set itself stay. No CORS header is among them."""
-    there = _NAMES.intersection([name for name, _ in headers])
+    there = [name for name, _ in headers if name in _NAMES]
     headers += [pair for pair in _SAFE if pair[0] not in there] if there else _SAFE
 
 
