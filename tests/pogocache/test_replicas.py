@@ -14,6 +14,7 @@ import pytest
 
 from nexq.backends.base import Backend
 from nexq.backends.pogocache import line, tend
+from nexq.backends.pogocache.replica import Replica
 from nexq.job import Spec
 from nexq.store import Entry, Store
 from tests.pogocache.appends import append, read_names
@@ -25,6 +26,7 @@ from tests.support.proxy import FaultProxy
 from tests.support.waiting import until, until_sync
 
 SPEC = Spec(type="t", payload=b"{}").pack()
+looked = Replica.looked
 
 
 @pytest.fixture
@@ -142,6 +144,22 @@ async def test_no_writer_starves(pogocache: AnyServer, log: str) -> None:
 
         await asyncio.gather(*map(write, range(16)))
         assert min(counts) >= sum(counts) / 16 / 8, counts
+
+
+async def test_who_goes_on_waiting_looks_seldom(
+    pogocache: AnyServer, log: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looks are frequent when somebody begins to wait; a worker's wait is cut into pieces, and that is no beginning."""
+    looks: list[float] = []
+    monkeypatch.setattr(Replica, "looked", lambda replica: (looks.append(time.monotonic()), looked(replica))[1])
+    async with client(pogocache, log) as backend:
+        await read_names(backend)
+        looks.clear()
+        assert await backend.wait(["nexq:{q}:wake"], 0.3) is None
+        begun = len(looks)
+        assert await backend.wait(["nexq:{q}:wake"], 0.3) is None
+        assert await backend.wait(["nexq:{q}:wake"], 0.3) is None
+        assert len(looks) - begun < begun, "as often in twice the time, and more"
 
 
 # -- Snapshots and what is trimmed

@@ -59,6 +59,8 @@ class PogocacheBackend:
         self._owner = False
         self._made: Line | None = None
         self._back: set[asyncio.Task[None]] = set()
+        #: What the last call of `wait` waited for, where it got nothing.
+        self._in_vain: list[bytes] = []
         self._closed = False
 
     @property
@@ -125,6 +127,8 @@ class PogocacheBackend:
         self._check_open()
         line, until = self.line, time.monotonic() + timeout_s
         names = [key.encode() for key in keys]
+        # Who has waited for these in vain, and goes on, is not somebody new.
+        anew, self._in_vain = names != self._in_vain, []
         await line.refresh()
         while True:
             taken = await self._take(names)
@@ -132,9 +136,10 @@ class PogocacheBackend:
                 return taken[0].decode(), taken[1]
             left_s = until - time.monotonic()
             if left_s <= 0:
+                self._in_vain = names
                 return None
             waiter = Waiter(names)
-            line.enlist(waiter)
+            line.enlist(waiter, anew=anew)
             try:
                 async with asyncio.timeout(left_s):
                     await waiter.woken

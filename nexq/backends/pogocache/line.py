@@ -95,10 +95,10 @@ class Line:
         except WireLost as error:
             raise BackendUnavailable(f"{self.replica.target.shown}: {error}.") from None
 
-    def enlist(self, waiter: Waiter) -> None:
-        """Have the log looked at while the waiter waits."""
+    def enlist(self, waiter: Waiter, *, anew: bool = True) -> None:
+        """Have the log looked at while the waiter waits; often at first, where it begins to wait anew."""
         self._waiters.add(waiter)
-        self.replica.enlist(waiter)
+        self.replica.enlist(waiter, anew=anew)
         if self._looker is None or self._looker.done():
             self._looker = asyncio.create_task(self._keep_looking(), name="nexq-pogocache-looks")
 

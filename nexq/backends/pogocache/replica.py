@@ -29,8 +29,8 @@ from nexq.scripts import Script
 RECENT_BYTES = 4 << 20
 #: Who has not written for so long (of the log's time) is not waited for when the log is brought back.
 RECENT_US = 30_000_000
-#: A process looks when an eighth of the time has passed again since somebody began to wait, or was woken.
-EASE = 8.0
+#: A process looks again when 1/64 of the time has passed that it is since somebody began to wait, or was woken.
+EASE = 64.0
 #: Others who wrote within this time may have written again.
 RIVALS_S = 0.5
 #: After a look as recent as this another one is not worth its round trip.
@@ -304,11 +304,12 @@ class Replica:
 
     # -- Waiting
 
-    def enlist(self, waiter: Waiter) -> None:
+    def enlist(self, waiter: Waiter, *, anew: bool = True) -> None:
         """Have a waiter woken when one of its lists gets an element; at once if one has some."""
         with self.lock:
             self._waiting.add(waiter)
-            self._stirred_mono = time.monotonic()
+            if anew:
+                self._stirred_mono = time.monotonic()
             if self.any_there(waiter.keys):
                 waiter.wake()
 
