@@ -212,7 +212,7 @@ async def test_a_writer_behind_what_was_trimmed_writes_at_the_end(
 ) -> None:
     """It finds its place empty, far below the end: what it writes there nobody would read."""
     # Else the slow one is not behind: it applies what others write, for a while after its own call.
-    monkeypatch.setattr(line, "FOLLOW_LOOKS", 0)
+    monkeypatch.setattr(line, "FOLLOW_S", 0.0)
     async with clients(pogocache, log, 2) as (fast, slow):
         names: list[str] = []
         if knows == "nothing":  # but that the epoch began

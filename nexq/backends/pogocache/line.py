@@ -36,9 +36,9 @@ log = logging.getLogger("nexq.backend")
 TROUBLE_S = 1.0
 #: How long a snapshot that is being made may take to end when the line is closed.
 SNAPSHOT_S = 5.0
-#: After a call the log is looked at this often, so many times.
-FOLLOW_S = 0.004
-FOLLOW_LOOKS = 10
+#: For so long after a call the log is looked at: this often at first, then when a quarter of the time has passed again.
+FOLLOW_S = 0.5
+FOLLOW_LEAST_S = 0.004
 #: A lost server is looked for this long, also when nothing is wanted of it.
 RETURN_S = 60.0
 
@@ -65,6 +65,7 @@ class Line:
         self._worker: asyncio.Task[None] | None = None
         self._looker: asyncio.Task[None] | None = None
         self._follower: asyncio.Task[None] | None = None
+        self._worked_mono = 0.0
         self._returner: asyncio.Task[None] | None = None
         self._snapshot: asyncio.Task[None] | None = None
         self._waiters: set[Waiter] = set()
@@ -235,13 +236,14 @@ class Line:
                 if not isinstance(error, BackendError | ValueError):
                     log.exception("the log's line failed")
                 self._fail_all(error)
-        if self.replica.has_rivals() and (self._follower is None or self._follower.done()):
+        self._worked_mono = time.monotonic()
+        if self.replica.has_others() and (self._follower is None or self._follower.done()):
             self._follower = asyncio.create_task(self._follow(), name="nexq-pogocache-follows")
 
     async def _follow(self) -> None:
         """Apply what others make of the calls at once, so that the next call need not wait until that is done."""
-        for _ in range(FOLLOW_LOOKS):
-            await asyncio.sleep(FOLLOW_S)
+        while (since_s := time.monotonic() - self._worked_mono) < FOLLOW_S:
+            await asyncio.sleep(max(FOLLOW_LEAST_S, since_s / 4))
             if self.replica.lookers or (self._worker is not None and not self._worker.done()):
                 return  # others look, or will
             try:

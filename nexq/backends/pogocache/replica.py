@@ -29,10 +29,11 @@ from nexq.scripts import Script
 RECENT_BYTES = 4 << 20
 #: Who has not written for so long (of the log's time) is not waited for when the log is brought back.
 RECENT_US = 30_000_000
-#: A process looks again when 1/64 of the time has passed that it is since somebody began to wait, or was woken.
-EASE = 64.0
-#: Others who wrote within this time may have written again.
+#: A process looks again when 1/128 of the time has passed that it is since somebody began to wait, or was woken.
+EASE = 128.0
+#: Others who wrote within this time may have written again; and are there, at least.
 RIVALS_S = 0.5
+OTHERS_S = 60.0
 #: After a look as recent as this another one is not worth its round trip.
 FRESH_S = 0.002
 #: A line stands in for the one that leads when that one has not looked for so many times its wait.
@@ -340,13 +341,14 @@ class Replica:
             return self._looked_mono + wait_s - now
         return 0.0 if now - self._looked_mono > STAND_IN * wait_s else STAND_IN * wait_s
 
-    def has_rivals(self) -> bool:
-        """Whether others have written lately."""
-        return time.monotonic() - self.others_mono < RIVALS_S
+    def has_others(self) -> bool:
+        """Whether others use the log, too, and may answer what is written."""
+        return time.monotonic() - self.others_mono < OTHERS_S
 
     def may_be_behind(self) -> bool:
         """Whether an entry that is written now may well come too late: a look is cheaper."""
-        return self.has_rivals() and time.monotonic() - self._looked_mono > FRESH_S
+        now = time.monotonic()
+        return now - self.others_mono < RIVALS_S and now - self._looked_mono > FRESH_S
 
     def looked(self) -> None:
         """The log's end was just looked at."""
