@@ -28,7 +28,7 @@ def read(body: bytes, **properties: Any) -> Message:
 def options(body: bytes, **properties: Any) -> dict[str, Any]:
     """The options that differ from none."""
     made = read(body, **properties).options
-    return {name: value for name in Options.__slots__ if (value := getattr(made, name)) not in (None, ())}
+    return {name: value for name in Options._fields if (value := getattr(made, name)) not in (None, ())}
 
 
 def test_an_envelope() -> None:

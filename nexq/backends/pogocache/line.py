@@ -1,4 +1,4 @@
-"""One event loop's line to the log: its connection, its calls, one entry under way at a time.
+"""One event loop's line to the log: its calls, one entry under way at a time, and those who wait for others'.
 
 Calls that come while an entry is under way gather, and go out together in the next one: batches grow with the load by
 themselves. An entry whose fate is unknown is sent again, the same bytes to the same place, until it is known who stands
@@ -14,34 +14,26 @@ import logging
 import secrets
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
 
 from nexq.backends.pogocache.calls import Batch, Call, gather
-from nexq.backends.pogocache.end import Unsound, catch_up, look, propose, sync
-from nexq.backends.pogocache.entry import open_entry, seal
-from nexq.backends.pogocache.join import join
-from nexq.backends.pogocache.rebuild import rebuild
+from nexq.backends.pogocache.end import catch_up, look, propose, sync
+from nexq.backends.pogocache.member import Member
 from nexq.backends.pogocache.replica import Replica
 from nexq.backends.pogocache.tend import make_snapshot, snapshot_due, tend
 from nexq.backends.pogocache.waiting import Waiter
-from nexq.backends.pogocache.wire import Link, open_link
+from nexq.backends.pogocache.wire import Link
 from nexq.backends.wire import WireLost
 from nexq.backoff import Backoff
-from nexq.errors import BackendError, BackendUnavailable, LogError, ReplicaDiverged, ScriptFailed
+from nexq.errors import BackendError, BackendUnavailable, ScriptFailed
 from nexq.tasks import end
 
 log = logging.getLogger("nexq.backend")
 
-#: A log in trouble is looked at again after this long.
-TROUBLE_S = 1.0
 #: How long a snapshot that is being made may take to end when the line is closed.
 SNAPSHOT_S = 5.0
 #: For so long after a call the log is looked at: this often at first, then when a quarter of the time has passed again.
 FOLLOW_S = 0.5
 FOLLOW_LEAST_S = 0.004
-#: A lost server is looked for this long, also when nothing is wanted of it.
-RETURN_S = 60.0
-
 
 _orders = itertools.count()
 
@@ -53,12 +45,10 @@ class Line:
         self.replica = replica
         self.order = next(_orders)
         self.trouble: Exception | None = None
-        self._timeout_s = timeout_s
+        self._member = Member(replica, timeout_s)
         self._writer = secrets.token_bytes(8)
         replica.own.add(self._writer)
         self._number = 0
-        self._link: Link | None = None
-        self._linking = asyncio.Lock()
         self._calls: deque[Call] = deque()
         self._reads: deque[Call] = deque()
         self._batch: Batch | None = None
@@ -66,17 +56,15 @@ class Line:
         self._looker: asyncio.Task[None] | None = None
         self._follower: asyncio.Task[None] | None = None
         self._worked_mono = 0.0
-        self._returner: asyncio.Task[None] | None = None
         self._snapshot: asyncio.Task[None] | None = None
         self._waiters: set[Waiter] = set()
-        self._closed = False
 
     # -- What is asked of it
 
     def submit(self, call: Call) -> None:
         """Take a call; its future will be resolved."""
-        if self._closed:
-            call.fail(self._gone())
+        if self._member.closed:
+            call.fail(self._member.gone())
             return
         (self._reads if call.script.read_only else self._calls).append(call)
         if self._worker is None or self._worker.done():
@@ -90,9 +78,9 @@ class Line:
 
     async def refresh(self) -> None:
         """Apply everything that was written before. Raises BackendUnavailable, LogError."""
-        link = await self._linked()
+        link = await self.link()
         try:
-            await self._rejoining(link, sync)
+            await self._member.do(link, sync)
         except WireLost as error:
             raise BackendUnavailable(f"{self.replica.target.shown}: {error}.") from None
 
@@ -110,114 +98,21 @@ class Line:
 
     async def link(self) -> Link:
         """The connection, with the replica in the server's epoch. Raises BackendUnavailable, LogError, ConfigError."""
-        return await self._linked()
+        return await self._member.linked()
 
     async def aclose(self) -> None:
         """Close the connection; calls fail."""
-        self._closed = True
+        self._member.closed = True
         if self._snapshot is not None:
             # Half a snapshot is of no use, and nobody else would clear it away.
             await asyncio.wait([self._snapshot], timeout=SNAPSHOT_S)
-        for task in (self._worker, self._looker, self._follower, self._returner, self._snapshot):
+        for task in (self._worker, self._looker, self._follower, self._snapshot):
             if task is not None:
                 await end(task)
-        self._fail_all(self._gone())
+        self._fail_all(self._member.gone())
         for waiter in list(self._waiters):
-            waiter.wake(self._gone())
-        if self._link is not None:
-            self._link.close()
-        # The transport is gone one turn of the loop later.
-        await asyncio.sleep(0)
-
-    def _gone(self) -> BackendUnavailable:
-        return BackendUnavailable(f"{self.replica.target.shown}: this backend was closed.")
-
-    # -- The connection
-
-    async def _linked(self) -> Link:
-        if self._link is not None and not self._link.lost and self.replica.trouble is None:
-            return self._link
-        async with self._linking:
-            return await self._open()
-
-    async def _open(self) -> Link:
-        """Connect where there is no connection, and join the log. Trouble is looked at anew only now and then."""
-        link, trouble = self._link, self.replica.trouble
-        if link is not None and not link.lost and trouble is None:
-            return link
-        if trouble is not None and time.monotonic() - self.replica.trouble_mono < TROUBLE_S:
-            raise trouble
-        if link is None or link.lost:
-            link = await open_link(self.replica.target, self._timeout_s)
-            if self._closed:
-                link.close()
-                raise self._gone()
-            link.on_lost = self._on_lost
-        try:
-            await self._join(link)
-        except WireLost as error:
-            raise BackendUnavailable(f"{self.replica.target.shown}: the connection was lost: {error}.") from None
-        finally:
-            # Not before: nobody may write by it while it is not known which server's process answers.
-            self._link = None if link.lost else link
-        return link
-
-    def _on_lost(self) -> None:
-        """The connection is gone. The server may have been restarted, and need what this process knows."""
-        if not self._closed and self.replica.epoch is not None and (self._returner is None or self._returner.done()):
-            self._returner = asyncio.create_task(self._come_back(), name="nexq-pogocache-returns")
-
-    async def _come_back(self) -> None:
-        # Quickly: those who bring the log back wait for each other, not for long.
-        backoff = Backoff(cap_s=0.1)
-        until = time.monotonic() + RETURN_S
-        while not self._closed and time.monotonic() < until:
-            try:
-                await self._linked()
-                return
-            except (BackendUnavailable, WireLost):
-                await asyncio.sleep(backoff.next_s())
-            except (BackendError, ValueError):
-                return
-
-    async def _join(self, link: Link) -> None:
-        """Join the log; what is wrong with it is remembered for all."""
-        try:
-            await join(link, self.replica)
-            self.replica.go_on()
-            await self._carry(link)
-        except BaseException as error:
-            if isinstance(error, LogError):
-                self.replica.stop(error)
-            else:
-                link.close("it could not join")
-            raise
-
-    async def _carry(self, link: Link) -> None:
-        """Write entries again that the new epoch lacks, under their writers' names, so that none is there twice.
-
-        Nothing else is written before: a writer's later entry would make its earlier ones look done.
-        """
-        while tail := self.replica.tail:
-            old = open_entry(tail[0])
-            if self.replica.outcome(old.writer, old.number)[0]:
-                self.replica.carried(tail[0])
-                continue
-            tip = self.replica.tip()
-            raw = seal(
-                tip.epoch.epoch,
-                tip.position + 1,
-                max(old.time_us, self.replica.machine.time_us),
-                old.writer,
-                old.number,
-                tip.hash,
-                tip.digest,
-                old.rows or [],
-            )
-            if await propose(link, self.replica, tip, raw):
-                self.replica.apply(raw)
-            else:
-                await catch_up(link, self.replica)
+            waiter.wake(self._member.gone())
+        await self._member.aclose()
 
     # -- The calls
 
@@ -248,66 +143,29 @@ class Line:
                 return  # others look, or will
             try:
                 self.replica.looked()
-                await self._rejoining(await self._linked(), look)
+                await self._member.do(await self.link(), look)
             except (BackendError, WireLost, ValueError):
                 return  # the next call will tell
 
     async def _turn(self) -> None:
-        link = await self._linked()
+        link = await self.link()
         reads = len(self._reads)
         if self._batch is None:
             self._batch = gather(self._calls, self._number + 1)
             self._number += self._batch is not None
         if self._batch is not None:
-            await self._rejoining(link, self._settle)
+            await self._member.do(link, self._settle)
         elif reads:
-            await self._rejoining(link, sync)
+            await self._member.do(link, sync)
         for _ in range(min(reads, len(self._reads))):
             self._read(self._reads.popleft())
         await self._tend(link)
 
-    async def _rejoining(self, link: Link, step: Callable[[Link, Replica], Awaitable[None]]) -> None:
-        """Do a step at the log's end; where the log is not as it was known, join it anew first."""
-        while True:
-            try:
-                await step(link, self.replica)
-                return
-            except Unsound as error:
-                log.info("%s: %s", self.replica.target.shown, error)
-            except ReplicaDiverged as error:
-                await self._rebuild(link, error)
-                continue
-            except LogError as error:
-                self.replica.stop(error)
-                raise
-            await self._rejoin(link)
-
-    async def _rebuild(self, link: Link, error: ReplicaDiverged) -> None:
-        try:
-            async with self._linking:
-                await rebuild(link, self.replica, error)
-        except LogError as again:
-            self.replica.stop(again)
-            raise
-        except Unsound:
-            await self._rejoin(link)
-
-    async def _rejoin(self, link: Link) -> None:
-        async with self._linking:
-            await self._join(link)
-
     async def _tend(self, link: Link) -> None:
-        try:
-            await tend(link, self.replica)
-            if snapshot_due(self.replica):
-                self.replica.snapshotting = True
-                self._snapshot = asyncio.create_task(self._make_snapshot(link), name="nexq-pogocache-snapshot")
-        except Unsound as error:
-            log.info("%s: %s", self.replica.target.shown, error)
-            await self._rejoin(link)
-        except LogError as error:
-            self.replica.stop(error)
-            raise
+        await self._member.do(link, tend)
+        if snapshot_due(self.replica):
+            self.replica.snapshotting = True
+            self._snapshot = asyncio.create_task(self._make_snapshot(link), name="nexq-pogocache-snapshot")
 
     async def _make_snapshot(self, link: Link) -> None:
         """Make a snapshot beside the calls."""
@@ -323,7 +181,7 @@ class Line:
         batch = self._batch
         assert batch is not None
         while True:
-            await self._carry(link)
+            await self._member.carry(link, replica)
             known, answers = replica.outcome(self._writer, batch.number)
             if known:
                 if not batch.sound:
@@ -379,8 +237,8 @@ class Line:
                     await asyncio.sleep(wait_s)
                     continue
                 self.replica.looked()
-                link = await self._linked()
-                await self._rejoining(link, look)
+                link = await self.link()
+                await self._member.do(link, look)
                 await self._tend(link)
         except (BackendError, WireLost, ValueError) as error:
             if isinstance(error, WireLost):
