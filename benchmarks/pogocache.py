@@ -172,7 +172,24 @@ def pickup(given: str, jobs: int, gap_s: tuple[float, float], name: str, warm: i
         sent = asyncio.run(_send(server.url, jobs + warm, gap_s, band, warm))
         band.wait(lambda: band.ran() >= jobs + warm, 60)
         late = [(band.journals[0].stamps[n] - sent[n]) * 1000 for n in range(warm, jobs + warm)]
-    return {f"{name}_p50_ms": percentile(late, 0.5), "p99_ms": percentile(late, 0.99), "max_ms": max(late)}
+    figures = {f"{name}_p50_ms": percentile(late, 0.5), "p99_ms": percentile(late, 0.99), "max_ms": max(late)}
+    return figures | {"machine_after_such_a_rest_x": slower_after(sum(gap_s) / 2)}
+
+
+def slower_after(rest_s: float) -> float:
+    """How many times as long the same Python code takes after a rest: what the machine adds to each step by itself."""
+
+    def work() -> float:
+        started = time.perf_counter()
+        for number in range(100):
+            json.loads(json.dumps({"number": number, "text": [str(n) for n in range(20)]}))
+        return time.perf_counter() - started
+
+    warm, rested = [work() for _ in range(20)], list[float]()
+    for _ in range(5):
+        time.sleep(rest_s)
+        rested.append(work())
+    return percentile(rested, 0.5) / percentile(warm, 0.5)
 
 
 async def _send(url: str, jobs: int, gap_s: tuple[float, float], band: Crew, warm: int) -> list[float]:
