@@ -37,6 +37,9 @@ P = ParamSpec("P")
 R = TypeVar("R")
 log = logging.getLogger("nexq")
 
+#: Of so many unknown types the log tells; the answers tell of each.
+MOST_TOLD = 1000
+
 
 class Nexq:
     """An app: handlers, and the store their jobs are kept in.
@@ -72,6 +75,8 @@ class Nexq:
         self.registry = Registry()
         self.runner = SyncRunner()
         self._links: dict[asyncio.AbstractEventLoop, AppLink] = {}
+        #: Types that nobody knows, of which the log tells: once each.
+        self._told: set[str] = set()
 
     # -- Handlers
 
@@ -196,7 +201,9 @@ class Nexq:
         if is_known:
             return drafted, ""
         warning = self.warning_of_unknown(type, published)
-        log.warning(warning)
+        if type not in self._told and len(self._told) < MOST_TOLD:
+            self._told.add(type)
+            log.warning(warning)
         return drafted, warning
 
     def draft_by_name(
