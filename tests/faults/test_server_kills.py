@@ -52,7 +52,7 @@ def test_the_server_and_workers_are_killed() -> None:
             zombies=1,
             mortals=6,
             steady=2,
-            fsync="always",
+            fsync="no",
             seed=SEED,
             limit_s=30 + 2 * KILLS,
         )

@@ -13,7 +13,7 @@ from nexq.store import Books
 from nexq.web.audit import MOST_KEPT, Auditor
 from nexq.web.table import Rule
 from tests.support.fake_backend import FakeBackend
-from tests.support.servers import Server, valkey_binary
+from tests.support.servers import AOF, Server, valkey_binary
 from tests.support.waiting import until_sync
 from tests.web.support import Secured, body_of, fill, routes, secured
 
@@ -186,7 +186,7 @@ async def test_a_repeat_after_a_lost_reply_notes_nothing_twice(kind: str, valkey
 
 
 def test_notes_of_calls_while_the_store_is_away_are_written_later() -> None:
-    server = Server(valkey_binary(), ("--save", "", "--appendonly", "yes", "--appendfsync", "always")).start()
+    server = Server(valkey_binary(), AOF).start()
     try:
         with secured(server, auth=False) as site:
             assert site.client.post("/api/queues/mail/pause").status_code == 200
