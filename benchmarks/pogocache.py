@@ -75,7 +75,13 @@ class Sizes:
 
 
 FULL = Sizes(
-    jobs=50_000, idle_pickups=60, busy_pickups=1000, operations=1_000_000, memory_jobs=1_000_000, memory_warm_s=70
+    jobs=50_000,
+    idle_pickups=60,
+    rest_pickups=20,
+    busy_pickups=1000,
+    operations=1_000_000,
+    memory_jobs=1_000_000,
+    memory_warm_s=70.0,
 )
 
 

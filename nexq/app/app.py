@@ -310,8 +310,7 @@ class Nexq:
         Raises UnsafeBackend, BackendUnavailable.
         """
         link = self.link()
-        if not link.prepared:
-            await link.prepare()
+        await link.prepare()
         return link
 
     async def aclose(self) -> None:

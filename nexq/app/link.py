@@ -48,8 +48,7 @@ class AppLink:
         self.store = Store(connect(app.url, patience_s=app.patience_s), app.namespace)
         self._submitter = Submitter(self.store)
         self._results = Results(self.store)
-        #: Whether the server's settings were looked at.
-        self.prepared = False
+        self._prepared = False
         self._closed = False
         self._preparing = asyncio.Lock()
         self._queues: set[str] = set()
@@ -59,13 +58,13 @@ class AppLink:
 
     async def prepare(self) -> None:
         """Look at the server's settings, once. Raises UnsafeBackend, BackendUnavailable."""
-        if self.prepared:
+        if self._prepared:
             return
         async with self._preparing:
-            if not self.prepared:
+            if not self._prepared:
                 for warning in await self._check():
                     log.warning(warning)
-                self.prepared = True
+                self._prepared = True
 
     async def _check(self) -> list[str]:
         """Look at the settings, with the same patience that any other call has."""

@@ -5,22 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from typing import Any
-from weakref import WeakKeyDictionary
 
 log = logging.getLogger("nexq.web")
 
 
 class Turn:
-    """The transports of one event loop that have something to write at the end of this turn."""
+    """The transports of one server that have something to write at the end of this turn of its loop."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+    def __init__(self) -> None:
         self._corked: list[Corked] = []
 
     def add(self, corked: Corked) -> None:
         """Have it write at the turn's end."""
         if not self._corked:
-            self._loop.call_soon(self._end)
+            asyncio.get_running_loop().call_soon(self._end)
         self._corked.append(corked)
 
     def _end(self) -> None:
@@ -68,14 +66,12 @@ class Corked:
 
 
 def with_one_write(protocol: type[Any]) -> type[Any]:
-    """uvicorn's HTTP protocol (h11's or httptools'), writing through a Corked transport."""
-    turns: WeakKeyDictionary[asyncio.AbstractEventLoop, Turn] = WeakKeyDictionary()
+    """uvicorn's HTTP protocol (h11's or httptools') for one server, writing through a Corked transport."""
+    turn = Turn()
 
     class OneWrite(protocol):  # type: ignore[misc]
         def connection_made(self, transport: asyncio.Transport) -> None:
             super().connection_made(transport)
-            if self.loop not in turns:
-                turns[self.loop] = Turn(self.loop)
-            self.transport = Corked(transport, turns[self.loop])
+            self.transport = Corked(transport, turn)
 
     return OneWrite

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -63,7 +63,7 @@ class Group:
 
 async def list_dead(call: Call) -> Response:
     """`GET /api/dead`: the listing of dead jobs, newest first."""
-    return await answer_page(call, replace(read_filter(call), state=JobState.DEAD))
+    return await answer_page(call, read_filter(call, JobState.DEAD))
 
 
 async def list_groups(call: Call) -> Response:

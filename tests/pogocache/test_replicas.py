@@ -26,7 +26,6 @@ from tests.support.proxy import FaultProxy
 from tests.support.waiting import until, until_sync
 
 SPEC = Spec(type="t", payload=b"{}").pack()
-looked = Replica.looked
 
 
 @pytest.fixture
@@ -151,7 +150,13 @@ async def test_who_goes_on_waiting_looks_seldom(
 ) -> None:
     """Looks are frequent when somebody begins to wait; a worker's wait is cut into pieces, and that is no beginning."""
     looks: list[float] = []
-    monkeypatch.setattr(Replica, "looked", lambda replica: (looks.append(time.monotonic()), looked(replica))[1])
+    looked = Replica.looked
+
+    def note(replica: Replica) -> None:
+        looks.append(time.monotonic())
+        looked(replica)
+
+    monkeypatch.setattr(Replica, "looked", note)
     async with client(pogocache, log) as backend:
         await read_names(backend)
         looks.clear()
