@@ -6,7 +6,7 @@ import contextlib
 import json
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -54,6 +54,24 @@ def refuse_nan(value: Any, what: str) -> None:
 def pointer(parts: Iterable[object]) -> str:
     """The JSON pointer (RFC 6901) of a place."""
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+
+
+def place_in(value: Any, parts: Sequence[int | str], kind: str) -> Iterator[int | str]:
+    """Where in a value an error of pydantic lies, of its `loc` and `type`: it also names the members of unions, which
+    lie nowhere."""
+    for part in parts:
+        try:
+            value = _inside(value)[part]
+        except (LookupError, TypeError):
+            continue
+        yield part
+    if kind == "missing":
+        yield parts[-1]
+
+
+def _inside(value: Any) -> Any:
+    """What has places inside; a text has none, though its characters have numbers."""
+    return value if isinstance(value, dict | list | tuple) else {}
 
 
 def loads(raw: bytes) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Annotated, Any, NotRequired, cast, get_args, get_origin, get_type_hints
 
@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 
 from nexq.depends import CONTEXT, Context, Dependency
 from nexq.errors import ConfigError, InvalidPayload, PayloadTooLarge
-from nexq.payload import DEFAULT_LIMIT, loads, pointer, refuse_nan
+from nexq.payload import DEFAULT_LIMIT, loads, place_in, pointer, refuse_nan
 
 
 class Signature:
@@ -138,29 +138,11 @@ class Signature:
 
     def _invalid(self, error: ValidationError, payload: dict[str, Any]) -> InvalidPayload:
         problems = [
-            {"pointer": pointer(_place(e["loc"], payload, e["type"])), "message": _message(e["msg"])}
+            {"pointer": pointer(place_in(payload, e["loc"], e["type"])), "message": _message(e["msg"])}
             for e in error.errors(include_url=False, include_input=False, include_context=False)
         ]
         listed = "; ".join(f"{p['pointer'] or 'payload'}: {p['message']}" for p in problems[:5])
         return InvalidPayload(f"The payload does not fit {self.what}: {listed}.", problems)
-
-
-def _place(parts: Sequence[int | str], payload: Any, kind: str) -> Iterator[int | str]:
-    """The place in the payload that an error means: pydantic also names the members of unions, which lie nowhere."""
-    value = payload
-    for part in parts:
-        try:
-            value = _inside(value)[part]
-        except (LookupError, TypeError):
-            continue
-        yield part
-    if kind == "missing":
-        yield parts[-1]
-
-
-def _inside(value: Any) -> Any:
-    """What has places inside; a text has none, though its characters have numbers."""
-    return value if isinstance(value, dict | list | tuple) else {}
 
 
 def _message(text: str) -> str:

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from nexq.app import Nexq
 from nexq.app.link import AppLink
-from nexq.payload import pointer
+from nexq.payload import place_in, pointer
 from nexq.web.principal import Principal
 from nexq.web.problems import Problem
 from nexq.web.request import WebRequest
@@ -96,7 +96,7 @@ class Call:
         try:
             return kind.model_validate_json(raw)
         except ValidationError as error:
-            raise _invalid_body(error) from None
+            raise _invalid_body(error, raw) from None
         except RecursionError:
             raise Problem(400, "malformed-json", "The JSON is nested too deeply.") from None
 
@@ -109,7 +109,7 @@ class Call:
         try:
             return _ANY.validate_json(raw)
         except ValidationError as error:
-            raise _invalid_body(error) from None
+            raise _invalid_body(error, raw) from None
 
     def check_json(self) -> None:
         """Refuse a body that does not say it is JSON: a page of another site can send text with a user's cookies,
@@ -132,17 +132,17 @@ class Call:
         return Problem(413, "body-too-large", detail, {"Connection": "close"}, limit=self.body_limit)
 
 
-def _invalid_body(error: ValidationError) -> Problem:
+def _invalid_body(error: ValidationError, raw: bytes) -> Problem:
     found = error.errors(include_url=False, include_input=False, include_context=False)
     if found[0]["type"] == "json_invalid":
         return Problem(400, "malformed-json", f"The body is not JSON: {found[0]['msg']}.")
-    return invalid(error)
+    return invalid(error, _ANY.validate_json(raw))
 
 
-def invalid(error: ValidationError) -> Problem:
-    """What does not fit, as a problem with JSON pointers."""
+def invalid(error: ValidationError, body: Any) -> Problem:
+    """What of a body does not fit, as a problem with JSON pointers."""
     found = error.errors(include_url=False, include_input=False, include_context=False)
-    errors = [{"pointer": pointer(e["loc"]), "message": e["msg"]} for e in found[:50]]
+    errors = [{"pointer": pointer(place_in(body, e["loc"], e["type"])), "message": e["msg"]} for e in found[:50]]
     listed = "; ".join(f"{e['pointer'] or 'body'}: {e['message']}" for e in errors[:5])
     return Problem(422, "invalid-body", f"The body does not fit: {listed}.", errors=errors)
 

@@ -31,7 +31,7 @@ def _or_error(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
     try:
         return check(value)
     except ValidationError as error:
-        return error
+        return invalid(error, value)
 
 
 class Batch(Strict):
@@ -91,9 +91,9 @@ async def create_batch(call: Call) -> Response:
     return answer(answered, 202 if failed < len(results) else 422)
 
 
-def _checked(item: JobRequest | ValidationError) -> JobRequest:
-    if isinstance(item, ValidationError):
-        raise invalid(item)
+def _checked(item: JobRequest | Problem) -> JobRequest:
+    if isinstance(item, Problem):
+        raise item
     return item
 
 

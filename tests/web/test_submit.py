@@ -71,6 +71,7 @@ def test_what_does_not_fit_is_named_by_pointers(served: Served) -> None:
     errors = problem(answer, 422, "invalid-body")["errors"]
     assert {e["pointer"].removesuffix("/constrained-int") for e in errors} >= {"/schedule_in", "/queue", "/a~1b~0c"}
     assert any(e["pointer"].startswith("/priority") for e in errors)
+    assert {e["pointer"] for e in errors} == {"/priority", "/schedule_in", "/queue", "/a~1b~0c"}
 
 
 def test_a_payload_that_does_not_fit_its_handler(served: Served) -> None:
