@@ -37,21 +37,25 @@ class PayloadSchema:
             # Another version's worker may publish what this one cannot read; the run checks it all the same.
             self._validator = jsonschema_rs.validator_for({})
 
-    def check(self, payload: Any) -> None:
-        """Whether a payload fits. Raises InvalidPayload, with a JSON pointer for each misfit."""
-        if not isinstance(payload, dict):
-            payload = self._single(payload)
-        errors = self._validator.iter_errors(payload)
-        problems = [problem for error in errors if not self._is_read(error) for problem in _problems(error)]
+    def check(self, payload: Any, *, exact: bool = False) -> None:
+        """Whether a payload fits. Raises InvalidPayload, with a JSON pointer for each misfit.
+
+        exact  to the letter of the schema: what only the handler's own reading would make fit is refused too
+        """
+        is_single = not isinstance(payload, dict)
+        errors = self._validator.iter_errors(self._single(payload, exact) if is_single else payload)
+        # The first parameter, which a payload other than an object means, is no place in it.
+        skip = 1 if is_single else 0
+        problems = [p for error in errors if exact or not self._is_read(error) for p in _problems(error, skip)]
         if problems:
             listed = "; ".join(f"{p['pointer'] or 'payload'}: {p['message']}" for p in problems[:5])
             raise InvalidPayload(f"The payload does not fit {self._what}: {listed}.", problems)
 
-    def _single(self, value: Any) -> dict[str, Any]:
+    def _single(self, value: Any, exact: bool) -> dict[str, Any]:
         """The keyword arguments that a payload other than an object means: the first parameter."""
         if self._first is not None:
             return {self._first: value}
-        if value is None or not self._schema:
+        if not self._schema or (value is None and not exact):
             return {}
         raise InvalidPayload(f"{self._what} takes no payload, got {value!r}.")
 
@@ -84,9 +88,9 @@ def _reads(name: str, value: Any) -> bool:
     return True
 
 
-def _problems(error: jsonschema_rs.ValidationError) -> Iterator[dict[str, str]]:
-    """The places that an error means, in the words of the handler's own check."""
-    path, kind = error.instance_path, error.kind
+def _problems(error: jsonschema_rs.ValidationError, skip: int) -> Iterator[dict[str, str]]:
+    """The places that an error means, in the words of the handler's own check; the path's first `skip` parts are none."""
+    path, kind = error.instance_path[skip:], error.kind
     match kind.name:
         case "required":
             yield _problem([*path, getattr(kind, "property", "")], "Field required")

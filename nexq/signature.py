@@ -80,7 +80,7 @@ class Signature:
         try:
             self._validate_python(named)
         except ValidationError as error:
-            raise self._invalid(error, named) from None
+            raise self._invalid(error, payload) from None
 
     def parse(self, raw: bytes) -> dict[str, Any]:
         """The keyword arguments of a stored payload. Raises InvalidPayload."""
@@ -89,7 +89,7 @@ class Signature:
                 return cast("dict[str, Any]", self._validate_json(raw))
             return cast("dict[str, Any]", self._validate_python(self._single(loads(raw))))
         except ValidationError as error:
-            raise self._invalid(error, self._read(raw)) from None
+            raise self._invalid(error, _read(raw)) from None
 
     def json_schema(self) -> dict[str, Any]:
         """The payload's JSON Schema, with the defaults that are JSON; empty where a parameter's type has none."""
@@ -113,14 +113,6 @@ class Signature:
         except ValidationError:
             return loads(raw)
 
-    def _read(self, raw: bytes) -> dict[str, Any]:
-        """The keyword arguments as they stand, unchecked; none where they are not JSON."""
-        try:
-            value = loads(raw)
-        except ValueError:
-            return {}
-        return value if isinstance(value, dict) else self._single(value)
-
     def _single(self, value: Any) -> dict[str, Any]:
         if value is None and not self.names:
             return {}
@@ -136,13 +128,21 @@ class Signature:
             raise InvalidPayload(f"{self.what} got {', '.join(sorted(twice))} twice.")
         return {**named, **kwargs}
 
-    def _invalid(self, error: ValidationError, payload: dict[str, Any]) -> InvalidPayload:
+    def _invalid(self, error: ValidationError, payload: Any) -> InvalidPayload:
         problems = [
             {"pointer": pointer(place_in(payload, e["loc"], e["type"])), "message": _message(e["msg"])}
             for e in error.errors(include_url=False, include_input=False, include_context=False)
         ]
         listed = "; ".join(f"{p['pointer'] or 'payload'}: {p['message']}" for p in problems[:5])
         return InvalidPayload(f"The payload does not fit {self.what}: {listed}.", problems)
+
+
+def _read(raw: bytes) -> Any:
+    """A stored payload as it stands; None where it is not JSON."""
+    try:
+        return loads(raw)
+    except ValueError:
+        return None
 
 
 def _message(text: str) -> str:

@@ -114,15 +114,25 @@ class AppLink:
         return self._published
 
     def check_published(self, type: str, payload: Any) -> None:
-        """Whether a payload fits a handler that `published` told of. Raises InvalidPayload."""
+        """Whether a handler that `published` told of would take a payload. Raises InvalidPayload."""
+        self._schema(type, self._published[type].get("schema")).check(payload)
+
+    async def check_described(self, type: str, payload: Any) -> None:
+        """Whether a payload fits the JSON Schema of its handler to the letter. Raises InvalidPayload."""
+        spec = self._app.registry.get(type)
+        if spec is not None:
+            self._schema(type, spec.signature.json_schema()).check(payload, exact=True)
+        elif (about := (await self.published()).get(type)) is not None:
+            self._schema(type, about.get("schema")).check(payload, exact=True)
+
+    def _schema(self, type: str, about: Any) -> PayloadSchema:
         schema = self._schemas.get(type)
         if schema is None:
             # Imported where it is needed: a worker, which has its handlers' code, starts faster.
             from nexq.schema import PayloadSchema
 
-            about = self._published[type].get("schema") or {}
-            schema = self._schemas[type] = PayloadSchema(f"handler {type!r}", about)
-        schema.check(payload)
+            schema = self._schemas[type] = PayloadSchema(f"handler {type!r}", about or {})
+        return schema
 
     async def record(self, queue: str, id: str) -> JobRecord:
         """Read a job."""

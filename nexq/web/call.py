@@ -101,10 +101,10 @@ class Call:
             raise Problem(400, "malformed-json", "The JSON is nested too deeply.") from None
 
     async def json(self) -> Any:
-        """The JSON body as plain data, None for no body. Raises Problem 400, 413, 415."""
+        """The JSON body as plain data, an empty object for no body. Raises Problem 400, 413, 415."""
         raw = await self.body()
         if not raw:
-            return None
+            return {}
         self.check_json()
         try:
             return _ANY.validate_json(raw)

@@ -68,8 +68,8 @@ class Problem(Exception):
         return Response(orjson.dumps(self.as_dict()), self.status, self.headers, media_type="application/problem+json")
 
 
-def problem_of(error: NexqError) -> Problem:
-    """The problem that an error of nexq means to an HTTP client."""
+def problem_of(error: NexqError, payload_at: str = "/payload") -> Problem:
+    """The problem that an error of nexq means to an HTTP client; `payload_at`: where its body has the payload."""
     text = str(error)
     if isinstance(error, JobNotFound):
         return Problem(404, "job-not-found", text, id=error.id)
@@ -80,8 +80,8 @@ def problem_of(error: NexqError) -> Problem:
     if isinstance(error, UnknownHandler):
         return Problem(422, "unknown-handler", text, errors=[{"pointer": "/type", "message": text}], near=error.near)
     if isinstance(error, InvalidPayload):
-        errors = [{**p, "pointer": "/payload" + p["pointer"]} for p in error.problems]
-        return Problem(422, "invalid-payload", text, errors=errors or [{"pointer": "/payload", "message": text}])
+        errors = [{**p, "pointer": payload_at + p["pointer"]} for p in error.problems]
+        return Problem(422, "invalid-payload", text, errors=errors or [{"pointer": payload_at, "message": text}])
     if isinstance(error, (InvalidJob, ConfigError)):
         return Problem(422, "invalid-job", text, errors=[{"pointer": "", "message": text}])
     if isinstance(error, OutcomeUnknown):

@@ -56,8 +56,14 @@ async def create_job(call: Call) -> Response:
 
 
 async def create_for_handler(call: Call) -> Response:
-    """`POST /api/handlers/{name}/jobs`: the body is the payload itself."""
-    return await _create(call, JobRequest.model_construct(type=call.path("name"), payload=await call.json()))
+    """`POST /api/handlers/{name}/jobs`: the body is the payload itself, held to the schema that describes it here;
+    `POST /api/jobs` takes what the handler takes, a number in quotes too."""
+    name, payload = call.path("name"), await call.json()
+    try:
+        await call.link.check_described(name, payload)
+        return await _create(call, JobRequest.model_construct(type=name, payload=payload))
+    except InvalidPayload as error:
+        raise problem_of(error, payload_at="") from None
 
 
 async def create_old_task(call: Call) -> Response:

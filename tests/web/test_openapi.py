@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from html.parser import HTMLParser
+from itertools import product
 from typing import Any
 from urllib.parse import unquote
 
@@ -12,10 +14,17 @@ import jsonschema
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from nexq import Nexq
+from nexq.schema import PayloadSchema
+from nexq.signature import Signature
 from nexq.web.openapi import describe
 from nexq.web.rules import API
 from tests.support.servers import Server
+from tests.support.waiting import until_sync
+from tests.unit.test_schema import VALUES, anything, many, needs, none, open_ended, takes
 from tests.web.conftest import Served, make_app
+
+JSON = {"Content-Type": "application/json"}
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +78,40 @@ def test_each_handler_has_a_path_with_its_payload(described: dict[str, Any], wor
     assert schema["required"] == ["to"] and schema["properties"]["to"]["type"] == "string"
     assert working.client.post("/api/handlers/send_email/jobs", json={"to": "a"}).status_code == 202
     assert working.client.post("/api/handlers/send_email/jobs", json={"too": "a"}).status_code == 422
+
+
+@pytest.mark.parametrize("fn", [many, none, open_ended, anything, needs])
+def test_a_handlers_body_is_taken_exactly_where_it_fits_what_is_described(fn: Any) -> None:
+    signature = Signature(fn, "it")
+    schema = signature.json_schema()
+    description = describe(API, [{"name": "it", "schema": schema}])
+    body = description["paths"]["/api/handlers/it/jobs"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    validator = jsonschema.Draft202012Validator({**body, "components": description["components"]})
+    exact = partial(PayloadSchema("it", schema).check, exact=True)
+    payloads = [*VALUES, *({name: value} for name, value in product([*signature.names, "new"], VALUES))]
+    assert [takes(exact, payload) for payload in payloads] == [validator.is_valid(payload) for payload in payloads]
+
+
+@pytest.mark.parametrize("known_here", [True, False])
+def test_a_handlers_path_keeps_to_its_schema_and_jobs_to_what_the_handler_reads(
+    valkey: Server, known_here: bool
+) -> None:
+    app = make_app(valkey.url)
+    with Served(app, worker=True) as working, Served(Nexq(valkey.url, namespace=app.namespace)) as bare:
+        client = working.client if known_here else bare.client
+        until_sync(lambda: "report" in {h["name"] for h in client.get("/api/handlers").json()["handlers"]}, 15.0)
+        for body, pointer in (
+            *(('{"steps": "1"}', "/steps"), ('{"steps": true}', "/steps"), ('{"step": 1}', "/step")),
+            *(("true", ""), ("null", ""), ('"1"', ""), ("[1]", "")),
+        ):
+            answer = client.post("/api/handlers/report/jobs", content=body, headers=JSON)
+            assert answer.status_code == 422, body
+            assert answer.json()["errors"][0]["pointer"] == pointer, body
+        for body in ({"steps": 1}, {"steps": 1.0}, 1, {}):
+            assert client.post("/api/handlers/report/jobs", json=body).status_code == 202, body
+        assert client.post("/api/handlers/report/jobs").status_code == 202
+        assert client.post("/api/handlers/stay/jobs", content="null", headers=JSON).status_code == 422
+        assert client.post("/api/jobs", json={"type": "report", "payload": {"steps": "1"}}).status_code == 202
 
 
 def test_handlers_with_awkward_names_and_nested_schemas(valkey: Server) -> None:
