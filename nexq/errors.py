@@ -52,6 +52,10 @@ class InvalidName(InvalidJob):
     """A name that is not allowed."""
 
 
+class Taken(InvalidJob):
+    """There is no room for it: a name that is in use, a list that is full."""
+
+
 class InvalidPayload(InvalidJob):
     """The payload is not JSON or does not fit the handler's signature.
 

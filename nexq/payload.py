@@ -69,6 +69,11 @@ def place_in(value: Any, parts: Sequence[int | str], kind: str) -> Iterator[int 
         yield parts[-1]
 
 
+def plain_message(text: str) -> str:
+    """What pydantic says, without what only programs want; a list of messages has its own full stop."""
+    return text.removeprefix("Value error, ").rstrip(".")
+
+
 def _inside(value: Any) -> Any:
     """What has places inside; a text has none, though its characters have numbers."""
     return value if isinstance(value, dict | list | tuple) else {}

@@ -89,7 +89,7 @@ def _reads(name: str, value: Any) -> bool:
 
 
 def _problems(error: jsonschema_rs.ValidationError, skip: int) -> Iterator[dict[str, str]]:
-    """The places that an error means, in the words of the handler's own check; the path's first `skip` parts are none."""
+    """The places that an error means, in the words of the handler's own check; the path's first `skip` are none."""
     path, kind = error.instance_path[skip:], error.kind
     match kind.name:
         case "required":

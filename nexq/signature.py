@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 
 from nexq.depends import CONTEXT, Context, Dependency
 from nexq.errors import ConfigError, InvalidPayload, PayloadTooLarge
-from nexq.payload import DEFAULT_LIMIT, loads, place_in, pointer, refuse_nan
+from nexq.payload import DEFAULT_LIMIT, loads, place_in, plain_message, pointer, refuse_nan
 
 
 class Signature:
@@ -130,7 +130,7 @@ class Signature:
 
     def _invalid(self, error: ValidationError, payload: Any) -> InvalidPayload:
         problems = [
-            {"pointer": pointer(place_in(payload, e["loc"], e["type"])), "message": _message(e["msg"])}
+            {"pointer": pointer(place_in(payload, e["loc"], e["type"])), "message": plain_message(e["msg"])}
             for e in error.errors(include_url=False, include_input=False, include_context=False)
         ]
         listed = "; ".join(f"{p['pointer'] or 'payload'}: {p['message']}" for p in problems[:5])
@@ -143,11 +143,6 @@ def _read(raw: bytes) -> Any:
         return loads(raw)
     except ValueError:
         return None
-
-
-def _message(text: str) -> str:
-    """What pydantic says, without what only programs want; a list of messages has its own full stop."""
-    return text.removeprefix("Value error, ").rstrip(".")
 
 
 def _parameters(fn: Callable[..., Any], what: str) -> list[tuple[inspect.Parameter, Any]]:

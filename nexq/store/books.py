@@ -11,7 +11,7 @@ from typing import Any, cast
 import orjson
 
 from nexq.backends.base import Arg, Backend
-from nexq.errors import InvalidJob, InvalidName, NexqError
+from nexq.errors import InvalidJob, InvalidName, NexqError, Taken
 from nexq.keys import SYSTEM_TAG, system_keys
 from nexq.scripts import load
 
@@ -85,10 +85,10 @@ class Books:
     async def create_token(
         self, name: str, scope: str, queues: Sequence[str] = (), ttl_s: float | None = None
     ) -> tuple[Token, str]:
-        """Make a token. Returns it and its text, which is kept nowhere. Raises InvalidName, InvalidJob."""
+        """Make a token. Returns it and its text, which is kept nowhere. Raises InvalidName, Taken, InvalidJob."""
         _check(name, scope, queues, ttl_s)
         if any(token.name == name for token in await self.tokens()):
-            raise InvalidName(f"There is a token called {name!r} already; choose another name, or revoke that one.")
+            raise Taken(f"There is a token called {name!r} already; choose another name, or revoke that one.")
         text = PREFIX + secrets.token_urlsafe(32)
         digest = digest_of(text)
         about = orjson.dumps({"name": name, "scope": scope, "queues": list(queues), "sha256": digest.hex()})

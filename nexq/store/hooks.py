@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from nexq.backends.base import Arg, Backend
-from nexq.errors import InvalidJob, InvalidName, NexqError
+from nexq.errors import InvalidName, NexqError, Taken
 from nexq.keys import SYSTEM_TAG, queue_keys, system_keys
 from nexq.scripts import load
 
@@ -50,14 +50,14 @@ class Hooks:
         return (await self._lines(queue)).splitlines()
 
     async def add(self, queue: str, line: bytes) -> None:
-        """Give all jobs of a queue a webhook. Raises InvalidJob where there are too many."""
+        """Give all jobs of a queue a webhook. Raises Taken where there are too many."""
         while True:
             known = await self._lines(queue)
             lines = known.splitlines()
             if line in lines:
                 return
             if len(lines) >= MOST_HOOKS:
-                raise InvalidJob(f"Queue {queue!r} has {MOST_HOOKS} webhooks already; remove one first.")
+                raise Taken(f"Queue {queue!r} has {MOST_HOOKS} webhooks already; remove one first.")
             if await self._set(queue, known, [*lines, line]):
                 return
 
@@ -74,11 +74,11 @@ class Hooks:
     async def add_key(self, name: str, id: str, secret: str) -> list[HookKey]:
         """Make a key, or a newer one of that name: the one before it goes on to be used beside it.
 
-        Returns the keys of that name, the newest first. Raises InvalidName, InvalidJob.
+        Returns the keys of that name, the newest first. Raises InvalidName, Taken.
         """
         reply = await self._run("hook_key_add", self.now_ms, check_key_name(name), id, secret, MOST_KEYS)
         if reply[0] == b"FULL":
-            raise InvalidJob(f"There are {MOST_KEYS:,} names of webhook keys already; drop some first.")
+            raise Taken(f"There are {MOST_KEYS:,} names of webhook keys already; drop some first.")
         if reply[0] != b"OK":
             raise NexqError("The webhook key could not be made.")
         return _keys(reply[1])

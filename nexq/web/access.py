@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nexq.web import audit, health, logins, tokens
+from nexq.web import audit, health, logins, params, tokens
 from nexq.web.principal import Scope
 from nexq.web.table import Rule
 
@@ -72,8 +72,8 @@ ACCESS: list[Rule] = [
         summary="Who changed what, and when",
         query={
             "kind": {"type": "string", "enum": ["admin", "write"], "description": "Only what needs this scope."},
-            "limit": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100},
-            "cursor": {"type": "string", "description": "The `next` of the page before."},
+            "limit": params.limit(1000, 100),
+            "cursor": params.CURSOR,
         },
         answers={200: ("A page of notes, the newest first.", None)},
     ),

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 from starlette.responses import Response
 
 from nexq.errors import JobNotFound, UniqueConflict
@@ -17,6 +17,7 @@ from nexq.store import Moves
 from nexq.web.call import Call, answer
 from nexq.web.listing import Filter, by_ids, collect, count, wanted_of
 from nexq.web.models import Name, Priority, QueueName, Strict
+from nexq.web.params import TAGS
 from nexq.web.problems import Problem
 
 #: Jobs moved by one call; `more` in the answer says that others remain.
@@ -34,7 +35,7 @@ class Which(Strict):
     queue: QueueName | None = None
     type: str | None = None
     q: Annotated[str | None, Field(description="Text in the id, the type, the payload or the last error.")] = None
-    tag: Annotated[str | None, Field(description="Tags by commas; all of them.")] = None
+    tag: Annotated[str | None, Field(pattern=TAGS, description="Tags by commas; all of them.")] = None
     worker: Annotated[str | None, Field(description="Who runs it, or ran it last.")] = None
     fingerprint: Annotated[str | None, Field(description="Of its last error, as GET /api/dead/groups tells it.")] = None
     cursor: Annotated[str | None, Field(description="The `next` of the call before.")] = None
@@ -45,6 +46,14 @@ class Which(Strict):
 class Bulk(Which):
     """Which jobs: by id, or by filter with a state."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"required": ["ids"], "properties": {"ids": {"type": "array"}}},
+                {"required": ["state"], "properties": {"state": {"type": "string"}}},
+            ]
+        }
+    )
     state: Annotated[JobState | None, Field(description="One state; required where no ids are given.")] = None
 
 

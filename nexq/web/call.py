@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from nexq.app import Nexq
 from nexq.app.link import AppLink
-from nexq.payload import place_in, pointer
+from nexq.payload import place_in, plain_message, pointer
 from nexq.web.principal import Principal
 from nexq.web.problems import Problem
 from nexq.web.request import WebRequest
@@ -47,18 +47,8 @@ class Call:
         return str(self.request.path_params[name])
 
     def query(self, name: str, default: str = "") -> str:
-        """A parameter of the query; given twice, the last counts."""
+        """A parameter of the query, as the route's rule allows it."""
         return self.request.query_params.get(name, default)
-
-    def query_int(self, name: str, default: int, least: int, most: int) -> int:
-        """A whole number of the query. Raises Problem 400."""
-        text = self.query(name)
-        if not text:
-            return default
-        if not re.fullmatch(r"[0-9]{1,9}", text) or not least <= int(text) <= most:
-            detail = f"Expected query parameter {name!r} to be a whole number from {least} to {most}, got {text!r}."
-            raise Problem(400, "bad-query", detail)
-        return int(text)
 
     async def body(self) -> bytes:
         """The body, refused before it is read whole when it is over the limit. Raises Problem 413."""
@@ -90,9 +80,13 @@ class Call:
         return b"".join(chunks)
 
     async def model(self, kind: type[M]) -> M:
-        """The JSON body as a model. Raises Problem 400 (not JSON), 415, 422 (with JSON pointers)."""
-        self.check_json()
+        """The JSON body as a model; no body is an empty object. Raises Problem 400 (not JSON), 413, 415, 422 (with
+        JSON pointers)."""
         raw = await self.body()
+        if raw:
+            self.check_json()
+        else:
+            raw = b"{}"
         try:
             return kind.model_validate_json(raw)
         except ValidationError as error:
@@ -142,7 +136,10 @@ def _invalid_body(error: ValidationError, raw: bytes) -> Problem:
 def invalid(error: ValidationError, body: Any) -> Problem:
     """What of a body does not fit, as a problem with JSON pointers."""
     found = error.errors(include_url=False, include_input=False, include_context=False)
-    errors = [{"pointer": pointer(place_in(body, e["loc"], e["type"])), "message": e["msg"]} for e in found[:50]]
+    errors = [
+        {"pointer": pointer(place_in(body, e["loc"], e["type"])), "message": plain_message(e["msg"])}
+        for e in found[:50]
+    ]
     listed = "; ".join(f"{e['pointer'] or 'body'}: {e['message']}" for e in errors[:5])
     return Problem(422, "invalid-body", f"The body does not fit: {listed}.", errors=errors)
 

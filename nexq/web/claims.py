@@ -21,7 +21,7 @@ from nexq.payload import dump_json, loads
 from nexq.store import Claim, Exchanged
 from nexq.store.moves import new_nonce
 from nexq.web.call import Call, answer
-from nexq.web.models import MOST_S, Name, QueueName, Strict
+from nexq.web.models import MOST_S, WHOLE, Name, QueueName, Strict
 from nexq.web.problems import Problem
 
 #: A job of a type that a worker did not ask for is given back for this long: others may take it then.
@@ -45,7 +45,7 @@ class ClaimRequest(Strict):
         list[Annotated[str, Field(min_length=1, max_length=200)]] | None,
         Field(min_length=1, max_length=1000, description="Only jobs of these types; left out: of any."),
     ] = None
-    n: Annotated[int, Field(ge=1, le=100, description="Most jobs.")] = 1
+    n: Annotated[int, Field(ge=1, le=100, description="Most jobs."), WHOLE] = 1
     lease: Annotated[float, Field(ge=1, le=86_400, description="Seconds until an unextended claim is lost.")] = 30.0
     wait: Annotated[float, Field(ge=0, le=MOST_WAIT_S, description="Seconds to wait for a first job.")] = 0.0
 
@@ -53,7 +53,7 @@ class ClaimRequest(Strict):
 class Token(Strict):
     """Proof of a claim."""
 
-    token: Annotated[int, Field(ge=0, lt=2**53)]
+    token: Annotated[int, Field(ge=0, lt=2**53), WHOLE]
 
 
 class CompleteRequest(Token):

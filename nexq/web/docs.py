@@ -8,6 +8,7 @@ import orjson
 from starlette.responses import Response
 
 from nexq.errors import BackendError
+from nexq.web.auth import gate_of
 from nexq.web.call import Call, answer
 from nexq.web.openapi import describe
 from nexq.web.principal import Scope
@@ -34,7 +35,9 @@ async def get_openapi(call: Call) -> Response:
         # The routes, and the handlers of this process, are known without the store.
         handlers = [{"name": spec.name, **orjson.loads(spec.about())} for spec in call.app.registry]
     state = call.request.app.state
-    return answer(describe(state.rules, handlers, call.request.scope.get("root_path", "")))
+    gate = gate_of(call)
+    root_path = call.request.scope.get("root_path", "")
+    return answer(describe(state.rules, handlers, root_path, for_anyone=gate is not None and not gate.auth))
 
 
 def _file(name: str, media_type: str) -> Endpoint:

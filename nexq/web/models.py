@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from nexq.keys import MAX_NAME, MOST_TAGS
+from nexq.outbound.guard import NotAllowed, parse_url
 from nexq.states import JobState
-from nexq.webhooks.hook import End
+from nexq.webhooks.hook import MOST_URL, End
 
 
 def _text(value: object) -> object:
@@ -18,6 +19,21 @@ def _text(value: object) -> object:
     raise ValueError("Input should be an ISO 8601 date and time with its zone, as a string")
 
 
+def _whole(value: object) -> object:
+    """5.0 is an integer in JSON, as JSON Schema reads it."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _url(text: str) -> str:
+    try:
+        parse_url(text)
+    except NotAllowed as error:
+        raise ValueError(str(error)) from None
+    return text
+
+
+#: Described, and not checked by it: the check says more.
+_URL_PATTERN = Field(json_schema_extra={"pattern": r"^[Hh][Tt]{2}[Pp][Ss]?://[^/?#@\\\s]"})
 #: A hundred years, in seconds: the longest delay.
 MOST_S = 100 * 365 * 86_400
 #: An id, a unique key.
@@ -28,7 +44,9 @@ QueueName = Annotated[str, Field(min_length=1, max_length=MAX_NAME, pattern=r"^[
 Tag = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9_.:/@+-]+$")]
 #: A point in time. Text only: a bare number says nothing of its unit.
 Instant = Annotated[datetime, Field(strict=False), BeforeValidator(_text)]
-Priority = Annotated[int, Field(ge=0, le=9)] | Literal["low", "normal", "high"]
+#: For an integer of a body, after its bounds, which the description would not have otherwise.
+WHOLE = BeforeValidator(_whole)
+Priority = Annotated[int, Field(ge=0, le=9), WHOLE] | Literal["low", "normal", "high"]
 
 
 class Strict(BaseModel):
@@ -44,7 +62,7 @@ KeyName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")]
 class NewHook(Strict):
     """Whom to tell how jobs end."""
 
-    url: Annotated[str, Field(min_length=1, max_length=2000, description="http or https.")]
+    url: Annotated[str, Field(max_length=MOST_URL, description="http or https."), AfterValidator(_url), _URL_PATTERN]
     on: list[End] = Field(
         default_factory=lambda: list(_USUAL), min_length=1, max_length=3, description="Which ends are told."
     )
@@ -54,6 +72,15 @@ class NewHook(Strict):
 class JobRequest(Strict):
     """A job to be run."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "not": {
+                "required": ["schedule_in", "run_at"],
+                "properties": {"schedule_in": {"type": "number"}, "run_at": {"type": "string"}},
+            }
+        }
+    )
+
     type: Annotated[str, Field(min_length=1, max_length=200, description="The handler's name.")]
     payload: Annotated[
         Any, Field(default_factory=dict, description="An object becomes keyword arguments, anything else the first.")
@@ -62,10 +89,10 @@ class JobRequest(Strict):
     priority: Annotated[Priority | None, Field(description="0 to 9 (9 first), or low, normal, high.")] = None
     schedule_in: Annotated[float | None, Field(ge=0, le=MOST_S, description="Seconds from now.")] = None
     run_at: Annotated[Instant | None, Field(description="With time zone; instead of schedule_in.")] = None
-    max_attempts: Annotated[int | None, Field(ge=1, le=1_000_000)] = None
+    max_attempts: Annotated[int | None, Field(ge=1, le=1_000_000), WHOLE] = None
     timeout: Annotated[float | None, Field(ge=0, le=MOST_S, description="Seconds for each run.")] = None
     unique_key: Annotated[Name | None, Field(description="At most one live job has this key.")] = None
-    max_deliveries: Annotated[int | None, Field(ge=0, le=9)] = None
+    max_deliveries: Annotated[int | None, Field(ge=0, le=9), WHOLE] = None
     id: Annotated[
         Name | None,
         Field(description="An id of one's own; a repeat changes nothing."),

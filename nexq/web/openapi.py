@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from nexq.web.models import ProblemBody
+from nexq.web.params import PATH
 from nexq.web.principal import Scope
 from nexq.web.problems import TITLES
 from nexq.web.sessions import COOKIE
@@ -19,6 +20,7 @@ from nexq.web.table import Rule
 
 Json = dict[str, Any]
 _REF = "#/components/schemas/"
+_WORD: Json = {"type": "string", "minLength": 1}
 _TAGS = {
     "jobs": "Submit jobs, see them, move them.",
     "dead letters": "Jobs that are out of attempts.",
@@ -70,8 +72,17 @@ _LINK: Json = {"Link": {"description": 'The following page: `<…>; rel="next"`.
 _GIVES = {"create_job": _LOCATION, "create_for_handler": _LOCATION, "list_jobs": _LINK, "list_dead": _LINK}
 
 
-def describe(rules: Sequence[Rule], handlers: Iterable[Mapping[str, Any]] = (), root_path: str = "") -> Json:
-    """The description of an API of these rules, with a path of its own for each handler."""
+def describe(
+    rules: Sequence[Rule],
+    handlers: Iterable[Mapping[str, Any]] = (),
+    root_path: str = "",
+    *,
+    for_anyone: bool = False,
+) -> Json:
+    """The description of an API of these rules, with a path of its own for each handler.
+
+    for_anyone  no caller needs to say who it is
+    """
     refs, schemas = _schemas(rules)
     paths: dict[str, Json] = {}
     names: set[str] = set()
@@ -85,6 +96,9 @@ def describe(rules: Sequence[Rule], handlers: Iterable[Mapping[str, Any]] = (), 
         for handler in handlers:
             path = f"/api/handlers/{quote(str(handler['name']), safe=':@!$&()*+,;=~')}/jobs"
             paths[path] = {"post": _handlers_operation(by_name, handler, refs, schemas)}
+    if for_anyone:
+        for operation in (operation for methods in paths.values() for operation in methods.values()):
+            operation["security"] = [{}, *operation["security"]] if operation["security"] else []
     tags = dict.fromkeys(rule.tag for rule in described)
     return {
         "openapi": "3.1.0",
@@ -119,7 +133,7 @@ def _operation(rule: Rule, refs: Mapping[type[BaseModel], Json]) -> Json:
     mutates = rule.method != "GET"
     operation: Json = {"tags": [rule.tag], "summary": rule.summary, "description": _text(rule)}
     parameters = [
-        {"name": parameter, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+        {"name": parameter, "in": "path", "required": True, "schema": PATH.get(parameter, _WORD)}
         for parameter in re.findall(r"{(\w+)}", _path(rule))
     ]
     for parameter, schema in rule.query.items():
@@ -130,7 +144,8 @@ def _operation(rule: Rule, refs: Mapping[type[BaseModel], Json]) -> Json:
     if parameters:
         operation["parameters"] = parameters
     if rule.body is not None:
-        required = any(field.is_required() for field in rule.body.model_fields.values())
+        schema = rule.body.model_json_schema()
+        required = "required" in schema or "anyOf" in schema
         operation["requestBody"] = {"required": required, "content": {"application/json": {"schema": refs[rule.body]}}}
     elif name == "create_for_handler":
         operation["requestBody"] = {"required": False, "content": {"application/json": {"schema": {}}}}

@@ -18,6 +18,7 @@ from nexq.errors import (
     OutcomeUnknown,
     PayloadTooLarge,
     ResultTimeout,
+    Taken,
     UniqueConflict,
     UnknownHandler,
 )
@@ -75,6 +76,8 @@ def problem_of(error: NexqError, payload_at: str = "/payload") -> Problem:
         return Problem(404, "job-not-found", text, id=error.id)
     if isinstance(error, UniqueConflict):
         return Problem(409, "unique-conflict", text, holder=error.holder)
+    if isinstance(error, Taken):
+        return Problem(409, "taken", text)
     if isinstance(error, PayloadTooLarge):
         return Problem(413, "payload-too-large", text, limit=error.limit)
     if isinstance(error, UnknownHandler):

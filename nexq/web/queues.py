@@ -41,7 +41,7 @@ async def get_queue(call: Call) -> Response:
 
 async def pause_queue(call: Call) -> Response:
     """`POST /api/queues/{queue}/pause`."""
-    reason = (await call.model(Pause)).reason if await _has_body(call) else ""
+    reason = (await call.model(Pause)).reason
     await call.store.moves.pause(queue_of(call), orjson.dumps({"reason": reason, "by": call.principal.name}))
     return answer((await call.store.views.queue(queue_of(call))).as_dict())
 
@@ -54,7 +54,7 @@ async def resume_queue(call: Call) -> Response:
 
 async def purge_queue(call: Call) -> Response:
     """`POST /api/queues/{queue}/purge`: drop the jobs of one state; ready ones when no state is named."""
-    body = await call.model(Purge) if await _has_body(call) else Purge()
+    body = await call.model(Purge)
     queue = queue_of(call)
     dropped = 0
     while (n := await call.store.moves.purge(queue, JobState(body.state), 500)) > 0:
@@ -129,7 +129,3 @@ def queue_of(call: Call) -> str:
     if not call.principal.may_touch(name):
         raise JobNotFound("*", name)
     return name
-
-
-async def _has_body(call: Call) -> bool:
-    return (call.request.first(b"content-length") or "0") != "0" or call.request.first(b"transfer-encoding") is not None

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from pydantic import BaseModel
 
-from nexq.states import JobState
 from nexq.web import (
     bulk,
     claims,
@@ -20,6 +18,7 @@ from nexq.web import (
     models,
     models_figures,
     overview,
+    params,
     queues,
     series,
     submit,
@@ -31,27 +30,6 @@ from nexq.web.models import JobAccepted, JobBody, JobPage, JobRequest
 from nexq.web.principal import Scope
 from nexq.web.table import Rule
 
-_STRING = {"type": "string"}
-_STATES = [state.value for state in JobState]
-_LISTING: dict[str, dict[str, Any]] = {
-    "queue": {**_STRING, "description": "Only this queue."},
-    "state": {**_STRING, "enum": _STATES, "description": "Only this state."},
-    "type": {**_STRING, "description": "Only this type."},
-    "q": {**_STRING, "description": "Text in the id, the type, the payload or the last error, in any case."},
-    "tag": {**_STRING, "description": "Only with these tags, by commas."},
-    "worker": {**_STRING, "description": "Only those that this worker runs, or ran last."},
-    "fingerprint": {**_STRING, "description": "Only with such a last error (GET /api/dead/groups)."},
-    "limit": {"type": "integer", "minimum": 1, "maximum": 500, "default": 50},
-    "cursor": {**_STRING, "description": "The `next` of the page before."},
-}
-_QUEUE: dict[str, dict[str, Any]] = {
-    "queue": {**_STRING, "description": "The job's queue, where it is known: spares a search."}
-}
-_QUEUES: dict[str, Any] = {**_STRING, "description": "Only these queues, by commas."}
-_EVENTS: dict[str, dict[str, Any]] = {
-    "event": {**_STRING, "description": "Only these kinds, by commas: ready, running, completed, dead, …"},
-    "last_event_id": {**_STRING, "description": "As the header Last-Event-ID, for clients that cannot set it."},
-}
 _Answers = Mapping[int, tuple[str, type[BaseModel] | None]]
 _ACCEPTED: _Answers = {202: ("Taken.", JobAccepted), 200: ("Ended within `Prefer: wait`.", JobBody)}
 _MOVED: _Answers = {200: ("Done.", models.JobMoved)}
@@ -83,7 +61,7 @@ def _list(path: str) -> Rule:
         scope=Scope.READ,
         tag="jobs",
         summary="List jobs",
-        query=_LISTING | {"id": {**_STRING, "description": "Only this job."}},
+        query=params.LISTING | {"id": {**params.STRING, "description": "Only this job."}},
         answers={200: ("A page of jobs.", JobPage)},
     )
 
@@ -96,8 +74,7 @@ def _get(path: str) -> Rule:
         scope=Scope.READ,
         tag="jobs",
         summary="One job with its timeline, progress and log",
-        query=_QUEUE
-        | {"exact": {**_STRING, "enum": ["1"], "description": "Payload and result also as the text that is stored."}},
+        query=params.QUEUE | params.EXACT,
         answers=_JOB,
     )
 
@@ -167,7 +144,7 @@ API: list[Rule] = [
             scope=Scope.WRITE,
             tag=tag,
             summary=summary,
-            query=_QUEUE,
+            query=params.QUEUE,
             body=body,
             answers=answers,
         )
@@ -203,7 +180,7 @@ API: list[Rule] = [
         scope=Scope.READ,
         tag="events",
         summary="Follow one job (SSE)",
-        query=_QUEUE | _EVENTS,
+        query=params.QUEUE | params.EVENTS,
         answers={200: ("A stream of server-sent events.", None)},
     ),
     Rule(
@@ -213,7 +190,7 @@ API: list[Rule] = [
         scope=Scope.READ,
         tag="events",
         summary="Follow the moves of jobs (SSE), resumable by Last-Event-ID",
-        query={"queue": _QUEUES} | _EVENTS,
+        query={"queue": params.QUEUES} | params.EVENTS,
         answers={200: ("A stream of server-sent events.", None)},
     ),
     Rule(
@@ -223,7 +200,7 @@ API: list[Rule] = [
         scope=Scope.WRITE,
         tag="jobs",
         summary="Delete a job",
-        query=_QUEUE,
+        query=params.QUEUE,
         answers={204: ("Deleted.", None)},
     ),
     Rule(
@@ -233,7 +210,7 @@ API: list[Rule] = [
         scope=Scope.READ,
         tag="dead letters",
         summary="List dead jobs",
-        query={k: v for k, v in _LISTING.items() if k != "state"},
+        query={k: v for k, v in params.LISTING.items() if k != "state"},
         answers={200: ("A page of dead jobs.", JobPage)},
     ),
     Rule(
@@ -243,7 +220,7 @@ API: list[Rule] = [
         scope=Scope.READ,
         tag="dead letters",
         summary="Dead jobs grouped by what they died of",
-        query={"queue": _QUEUES},
+        query={"queue": params.QUEUES},
         answers={200: ("The groups, the largest first.", models.DeadGroups)},
     ),
     Rule(
@@ -317,8 +294,8 @@ API: list[Rule] = [
         tag="workers",
         summary="Jobs that were taken back from dead workers",
         query={
-            "worker": {**_STRING, "description": "Only from this one."},
-            "limit": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100},
+            "worker": {**params.STRING, "description": "Only from this one."},
+            "limit": params.limit(1000, 100),
         },
         answers={200: ("The jobs, the newest first.", models.ReroutedBody)},
     ),
@@ -357,7 +334,7 @@ API: list[Rule] = [
         scope=Scope.READ,
         tag="queues",
         summary="Figures over all queues, or some",
-        query={"queue": _QUEUES},
+        query={"queue": params.QUEUES},
         answers={200: ("The figures.", models.Stats)},
     ),
     Rule(
@@ -386,13 +363,13 @@ API: list[Rule] = [
         tag="overview",
         summary="What happened over time",
         query={
-            "range": {**_STRING, "enum": list(series.RANGES), "default": "1h"},
-            "queue": _QUEUES,
-            "by": {**_STRING, "enum": ["queue"], "description": "Also of each queue."},
+            "range": {**params.STRING, "enum": list(series.RANGES), "default": "1h"},
+            "queue": params.QUEUES,
+            "by": {**params.STRING, "enum": ["queue"], "description": "Also of each queue."},
         },
         answers={200: ("Columns of figures, a place per bucket, oldest first.", models_figures.SeriesBody)},
     ),
-    *hooks.rules(_LISTING, _QUEUE),
+    *hooks.rules(params.LISTING, params.QUEUE),
     *ACCESS,
     metrics.RULE,
     *DOCS,

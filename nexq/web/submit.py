@@ -8,13 +8,15 @@ import re
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import Field, GetJsonSchemaHandler, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic_core import CoreSchema
 from starlette.responses import Response
 
 from nexq.app import Job, Options
 from nexq.app.submit import Draft
 from nexq.errors import InvalidPayload, JobNotFound, NexqError
 from nexq.ids import DIGITS
+from nexq.keys import MAX_NAME
 from nexq.otel import untraced
 from nexq.payload import pointer
 from nexq.web.call import Call, answer, invalid
@@ -34,19 +36,31 @@ def _or_error(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
         return invalid(error, value)
 
 
+class _OrAny:
+    """Describes a place where something else is taken too, and told of there."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"anyOf": [handler(core), {}]}
+
+
 class Batch(Strict):
     """Jobs to submit in one call."""
 
     jobs: Annotated[
-        list[Annotated[JobRequest, WrapValidator(_or_error)]],
-        Field(min_length=1, max_length=MOST_IN_BATCH, description="Each as the body of POST /api/jobs."),
+        list[Annotated[JobRequest, WrapValidator(_or_error), _OrAny]],
+        Field(
+            min_length=1,
+            max_length=MOST_IN_BATCH,
+            description="Each as the body of POST /api/jobs; what is none is a problem at its place of the answer.",
+        ),
     ]
 
 
 class OldTask(Strict):
     """The body of `POST /task`."""
 
-    type: str
+    type: Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
     payload: Any = Field(default_factory=dict)
 
 

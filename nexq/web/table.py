@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from pydantic import BaseModel
 from starlette.responses import Response
@@ -17,6 +17,7 @@ from nexq.app import Nexq
 from nexq.errors import NexqError
 from nexq.web.call import Call
 from nexq.web.headers import add_safe
+from nexq.web.params import Params, hold
 from nexq.web.principal import Principal, Scope
 from nexq.web.problems import Problem, problem_of
 from nexq.web.request import WebRequest
@@ -42,7 +43,7 @@ class Rule:
     scope: Scope
     tag: str
     summary: str
-    query: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    query: Params = field(default_factory=dict)
     body: type[BaseModel] | None = None
     answers: Mapping[int, tuple[str, type[BaseModel] | None]] = field(default_factory=dict)
     body_limit: int | None = None
@@ -94,14 +95,6 @@ def _refuse_two_lengths(request: WebRequest) -> None:
         raise Problem(400, "ambiguous-length", detail, {"Connection": "close"})
 
 
-def _refuse_unknown_words(call: Call, rule: Rule) -> None:
-    """What a query's parameter may say is in the rule, where it is one of some words. Raises Problem 400."""
-    for name, said in call.request.query_params.items():
-        words = rule.query.get(name, {}).get("enum")
-        if words and said not in words:
-            raise Problem(400, "bad-query", f"Unknown {name} {said!r}. Known: {', '.join(words)}.")
-
-
 def _endpoint(rule: Rule, app: Nexq, gate: Gate, body_limit: int) -> Callable[[WebRequest], Awaitable[Response]]:
     limit = rule.body_limit or body_limit
 
@@ -113,7 +106,7 @@ def _endpoint(rule: Rule, app: Nexq, gate: Gate, body_limit: int) -> Callable[[W
             link = app.link() if rule.bare else await app.prepared()
             call = Call(request, app, link, principal, limit)
             if request.scope["query_string"]:
-                _refuse_unknown_words(call, rule)
+                hold(request, rule.query)
             response = await rule.endpoint(call)
         except Problem as refusal:
             response = refusal.response()

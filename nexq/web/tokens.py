@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from nexq.web.auth import gate_of
 from nexq.web.call import Call, answer
-from nexq.web.models import Strict
+from nexq.web.models import Name, Strict
 from nexq.web.problems import Problem
 
 
@@ -18,7 +18,7 @@ class NewToken(Strict):
 
     name: Annotated[str, Field(min_length=1, max_length=100, description="Who or what will use it.")]
     scope: Annotated[Literal["read", "write", "admin"], Field(description="Each includes those before it.")] = "read"
-    queues: list[str] = Field(
+    queues: list[Name] = Field(
         default_factory=list, max_length=100, description="Patterns, as `mail*`; empty: all queues."
     )
     expires_in: Annotated[float | None, Field(ge=1, le=1e9, description="Seconds; null: never.")] = None

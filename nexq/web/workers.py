@@ -14,7 +14,7 @@ from nexq.states import JobState
 from nexq.store import Rerouted, Wanted, WorkerView
 from nexq.web.call import Call, answer
 from nexq.web.listing import Filter, collect
-from nexq.web.models import Strict
+from nexq.web.models import WHOLE, Strict
 from nexq.web.problems import Problem
 from nexq.web.queues import may_see
 
@@ -25,7 +25,7 @@ MOST = 200
 class Order(Strict):
     """What a worker shall do."""
 
-    concurrency: Annotated[int | None, Field(ge=1, le=10_000)] = None
+    concurrency: Annotated[int | None, Field(ge=1, le=10_000), WHOLE] = None
     claiming: Annotated[bool | None, Field(description="false: claim no more; true: go on.")] = None
 
 
@@ -47,7 +47,7 @@ async def get_worker(call: Call) -> Response:
 
 async def list_rerouted(call: Call) -> Response:
     """`GET /api/rerouted`: jobs that were taken back from dead workers, the newest first."""
-    limit = call.query_int("limit", 100, 1, 1000)
+    limit = int(call.query("limit", "100"))
     queues = [q for q in (await call.store.views.directory()).queues if call.principal.may_touch(q)]
     return answer({"rerouted": await _rerouted(call, queues, call.query("worker"), limit)})
 

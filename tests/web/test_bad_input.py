@@ -18,7 +18,7 @@ from nexq.web.table import Rule
 from tests.support.proxy import FaultProxy
 from tests.support.servers import Server
 from tests.web.conftest import Served, make_app
-from tests.web.support import fill
+from tests.web.support import ROOT, fill
 from tests.web.test_submit import problem
 
 pytestmark = pytest.mark.usefixtures("no_errors")
@@ -293,7 +293,10 @@ def test_schemathesis(valkey: Server, monkeypatch: pytest.MonkeyPatch, tmp_path:
             *("--checks", CHECKS, "--continue-on-failure", "--no-shrink", "--no-color", "--workers", "1"),
             *("--request-timeout", "10", "--warnings", "off"),
         ]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=BUDGET_S + 50, check=False)
+        environment = {**os.environ, "SCHEMATHESIS_HOOKS": "tests.support.described", "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=BUDGET_S + 50, check=False
+        )
         assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
         assert "passed" in done.stdout
         assert served.client.get("/api/stats").status_code == 200
@@ -307,6 +310,8 @@ CHECKS = ",".join(
         "response_headers_conformance",
         "response_schema_conformance",
         "negative_data_rejection",
+        "described_is_taken",
+        "ignored_auth",
         "unsupported_method",
         "allow_header_conformance",
     )

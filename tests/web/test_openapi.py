@@ -237,3 +237,48 @@ def test_its_script_makes_no_markup_of_text(served: Served) -> None:
     for word in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "http://", "https://"):
         assert word not in script.text, word
     assert "url(" not in served.client.get("/docs/docs.css").text
+
+
+# -- As exact as JSON Schema can be
+
+
+@pytest.mark.parametrize("query", ["limit=", "limit=1&limit=2", "limit=1.5", "limit=501", "id=x&limit=0", "state=X"])
+def test_a_query_is_held_to_what_is_described(working: Served, query: str) -> None:
+    answer = working.client.get(f"/api/jobs?{query}")
+    assert answer.status_code == 400 and answer.json()["type"] == "urn:nexq:problem:bad-query", answer.text
+
+
+def test_no_body_is_an_empty_one_and_required_where_that_does_not_do(
+    working: Served, described: dict[str, Any]
+) -> None:
+    for path, item in described["paths"].items():
+        body = item.get("post", {}).get("requestBody")
+        if body is None or "{" in path:
+            continue
+        none, empty = working.client.post(path), working.client.post(path, json={})
+        assert none.status_code == empty.status_code, path
+        if path != "/api/login":
+            assert (none.status_code == 422) == body["required"], path
+
+
+@pytest.mark.parametrize(("priority", "status"), [("5.0", 202), ("5", 202), ("5.5", 422), ("10.0", 422), ("1e0", 202)])
+def test_an_integer_is_what_json_schema_calls_one(working: Served, priority: str, status: int) -> None:
+    answer = working.client.post("/api/jobs", content=f'{{"type": "echo", "priority": {priority}}}', headers=JSON)
+    assert answer.status_code == status
+
+
+def test_bounds_and_choices_are_described(described: dict[str, Any]) -> None:
+    schemas = described["components"]["schemas"]
+    assert {"type": "integer", "minimum": 0, "maximum": 9} in schemas["JobRequest"]["properties"]["priority"]["anyOf"]
+    assert schemas["ClaimRequest"]["properties"]["n"]["maximum"] == 100
+    bulk = jsonschema.Draft202012Validator({**schemas["Bulk"], "components": described["components"]})
+    assert [bulk.is_valid(body) for body in ({}, {"ids": None}, {"ids": []}, {"state": "dead"})] == [0, 0, 1, 1]
+    job = jsonschema.Draft202012Validator({**schemas["JobRequest"], "components": described["components"]})
+    both = {"type": "a", "schedule_in": 1, "run_at": "2030-01-01T00:00:00Z"}
+    assert job.is_valid(both | {"run_at": None}) and not job.is_valid(both)
+
+
+def test_a_token_is_optional_where_the_server_asks_for_none(described: dict[str, Any]) -> None:
+    assert described["paths"]["/api/jobs"]["get"]["security"][0] == {}
+    assert described["paths"]["/livez"]["get"]["security"] == []
+    assert describe(API)["paths"]["/api/jobs"]["get"]["security"][0] == {"bearer": []}

@@ -132,7 +132,8 @@ def test_a_jobs_own_webhooks(site: Served, receiver: Receiver) -> None:
 @pytest.mark.parametrize(
     ("hook", "pointer"),
     [
-        ({"url": "ftp://example.com"}, ""),
+        ({"url": "ftp://example.com"}, "/webhooks/0/url"),
+        ({"url": "http://:80"}, "/webhooks/0/url"),
         ({"url": "https://example.com", "on": ["started"]}, "/webhooks/0/on/0"),
         ({"on": ["dead"]}, "/webhooks/0/url"),
     ],
