@@ -34,11 +34,14 @@ class Backend(Protocol):
         """
         ...
 
-    async def wait(self, keys: Sequence[str], timeout_s: float) -> tuple[str, bytes] | None:
+    async def wait(self, keys: Sequence[str], timeout_s: float, *, eager: bool = False) -> tuple[str, bytes] | None:
         """Take the first element of the first non-empty list among keys, waiting at most timeout_s.
 
         Returns (key, element), or None when the time is over. An element is a hint: it may be lost with the
         connection, so callers look for themselves from time to time. One call at a time per instance.
+
+        eager  a backend may return while it still takes the element, so that the call which follows goes out at once;
+               another caller may have been quicker then, which is a false alarm
         """
         ...
 

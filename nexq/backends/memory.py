@@ -46,7 +46,7 @@ class MemoryBackend:
         await self._give_way()
         return self._store.run(script, [key.encode() for key in keys], [_encode(arg) for arg in args])
 
-    async def wait(self, keys: Sequence[str], timeout_s: float) -> tuple[str, bytes] | None:
+    async def wait(self, keys: Sequence[str], timeout_s: float, *, eager: bool = False) -> tuple[str, bytes] | None:
         """Take an element of one of the lists (see Backend.wait): whoever waits longest gets the next one.
 
         Raises BackendUnavailable once closed, BackendError where a key holds something else than a list.

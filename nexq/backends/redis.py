@@ -148,7 +148,7 @@ class RedisBackend:
             return cause
         return BackendUnavailable(f"{self.url}: {_why(cause)} (tried for {self._patience_s:g} s).")
 
-    async def wait(self, keys: Sequence[str], timeout_s: float) -> tuple[str, bytes] | None:
+    async def wait(self, keys: Sequence[str], timeout_s: float, *, eager: bool = False) -> tuple[str, bytes] | None:
         """Take an element of one of the lists (see Backend.wait). Raises BackendUnavailable."""
         if self._wait_wire is None or self._wait_wire.lost:
             self._wait_wire = await self._open()

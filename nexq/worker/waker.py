@@ -41,7 +41,7 @@ class Waker:
         while True:
             await self.hungry.wait()
             try:
-                woken = await self._backend.wait(keys, self._block_s)
+                woken = await self._backend.wait(keys, self._block_s, eager=True)
                 if woken is None:
                     await asyncio.gather(*(feed.peek() for feed in self._feeds.values()))
             except BackendError as error:

@@ -28,9 +28,9 @@ class Pair:
         """See Backend."""
         return await next(self._turns).run(script, tag, keys, args)
 
-    async def wait(self, keys: Sequence[str], timeout_s: float) -> tuple[str, bytes] | None:
+    async def wait(self, keys: Sequence[str], timeout_s: float, *, eager: bool = False) -> tuple[str, bytes] | None:
         """See Backend."""
-        return await next(self._turns).wait(keys, timeout_s)
+        return await next(self._turns).wait(keys, timeout_s, eager=eager)
 
     async def check(self, *, allow_unsafe: bool = False) -> list[str]:
         """See Backend."""

@@ -16,6 +16,8 @@ from nexq.backends.base import Backend
 from nexq.backends.pogocache import line, tend
 from nexq.backends.pogocache.replica import Replica
 from nexq.job import Spec
+from nexq.keys import queue_keys
+from nexq.states import JobState
 from nexq.store import Entry, Store
 from tests.pogocache.appends import append, read_names
 from tests.pogocache.clients import AnyServer, client, clients
@@ -165,6 +167,42 @@ async def test_who_goes_on_waiting_looks_seldom(
         assert await backend.wait(["nexq:{q}:wake"], 0.3) is None
         assert await backend.wait(["nexq:{q}:wake"], 0.3) is None
         assert len(looks) - begun < begun, "as often in twice the time, and more"
+
+
+async def test_what_follows_an_eager_wait_shares_its_entry(pogocache: AnyServer, log: str) -> None:
+    async with client(pogocache, log) as producer, client(pogocache, log) as backend:
+        keys = [queue_keys("nexq", "q")["wake"]]
+        worker, store = Store(backend), Store(producer)
+        waiting = asyncio.create_task(backend.wait(keys, 20, eager=True))
+        await worker.views.queue("q")
+        await store.moves.enqueue("q", [Entry("a", SPEC)])
+        assert await waiting == (keys[0], b"1")
+        before = backend.replica.machine.position
+        reply = await worker.moves.exchange("q", "w", "1", lease_ms=60_000, limit=1)
+        assert [c.id for c in reply.claims] == [b"a"]
+        assert backend.replica.machine.position == before + 1
+        assert await backend.wait(keys, 0.02, eager=True) is None, "the wake-up was taken"
+        assert backend.replica.machine.position == before + 1
+
+
+async def test_of_many_eager_waiters_the_wake_up_is_gone_and_the_job_runs_once(pogocache: AnyServer, log: str) -> None:
+    async with clients(pogocache, log, 4) as backends:
+        keys = [queue_keys("nexq", "q")["wake"]]
+        stores = [Store(backend) for backend in backends]
+
+        async def work(number: int) -> list[bytes]:
+            await backends[number].wait(keys, 20, eager=True)
+            reply = await stores[number].moves.exchange("q", f"w{number}", "1", lease_ms=60_000, limit=1)
+            return [claim.id for claim in reply.claims]
+
+        tasks = [asyncio.create_task(work(number)) for number in range(1, 4)]
+        for id in "abc":
+            await stores[0].moves.enqueue("q", [Entry(id, SPEC)])
+            await asyncio.sleep(0.01)
+        claimed = [id for ids in await asyncio.gather(*tasks) for id in ids]
+        assert len(claimed) == len(set(claimed)) >= 1
+        counts = (await stores[0].views.queue("q")).counts
+        assert counts[JobState.RUNNING] == len(claimed) and counts[JobState.READY] == 3 - len(claimed)
 
 
 # -- Snapshots and what is trimmed

@@ -40,7 +40,7 @@ class FakeBackend:
         except ResponseError as error:
             raise ScriptFailed(f"Script {script.name!r} failed: {error}") from None
 
-    async def wait(self, keys: Sequence[str], timeout_s: float) -> tuple[str, bytes] | None:
+    async def wait(self, keys: Sequence[str], timeout_s: float, *, eager: bool = False) -> tuple[str, bytes] | None:
         """Take an element of one of the lists (see Backend.wait): by asking again and again."""
         deadline = time.monotonic() + timeout_s
         while True:

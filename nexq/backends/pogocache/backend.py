@@ -25,11 +25,19 @@ from nexq.tasks import end
 CALL_TIMEOUT_S = 5.0
 
 
-def _script(name: str, body: str) -> Script:
+def _script(name: str, body: str, *, read_only: bool = False) -> Script:
     text = "#!lua\n" + body
-    return Script(name, (), (), body, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest(), False)
+    return Script(name, (), (), body, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest(), read_only)
 
 
+FIRST = _script(
+    "pogocache_first",
+    "for i = 1, #KEYS do\n"
+    "local element = redis.call('LRANGE', KEYS[i], 0, 0)[1]\n"
+    "if element then return {KEYS[i], element} end\n"
+    "end\n",
+    read_only=True,
+)
 #: Taking an element changes the state, so it goes through the log as everything else.
 TAKE = _script(
     "pogocache_take",
@@ -59,6 +67,8 @@ class PogocacheBackend:
         self._owner = False
         self._made: Line | None = None
         self._back: set[asyncio.Task[None]] = set()
+        #: What takes the element that an eager wait has returned.
+        self._taking: asyncio.Future[Reply] | None = None
         #: What the last call of `wait` waited for, where it got nothing.
         self._in_vain: list[bytes] = []
         self._closed = False
@@ -122,16 +132,17 @@ class PogocacheBackend:
             line.drop(call)
             raise
 
-    async def wait(self, keys: Sequence[str], timeout_s: float) -> tuple[str, bytes] | None:
+    async def wait(self, keys: Sequence[str], timeout_s: float, *, eager: bool = False) -> tuple[str, bytes] | None:
         """Take an element of one of the lists (see Backend.wait). Raises BackendUnavailable, LogError."""
         self._check_open()
+        await self._taken()
         line, until = self.line, time.monotonic() + timeout_s
         names = [key.encode() for key in keys]
         # Who has waited for these in vain, and goes on, is not somebody new.
         anew, self._in_vain = names != self._in_vain, []
         await line.refresh()
         while True:
-            taken = await self._take(names)
+            taken = self._begin_to_take(names) if eager else await self._take(names)
             if taken is not None:
                 return taken[0].decode(), taken[1]
             left_s = until - time.monotonic()
@@ -147,6 +158,26 @@ class PogocacheBackend:
                 pass  # an element may have come at the last moment
             finally:
                 line.withdraw(waiter)
+
+    def _begin_to_take(self, names: list[bytes]) -> tuple[bytes, bytes] | None:
+        """The element that the replica sees; what is asked for next goes into the log together with its taking."""
+        found = self.replica.peek(FIRST, names, [])
+        if found is None:
+            return None
+        key, element = cast("list[bytes]", found)
+        call = Call(TAKE, [key], [], guard=[key])
+        self._taking = call.future
+        # A hint may be lost; nobody need look at how its taking ended.
+        self._taking.add_done_callback(lambda future: future.cancelled() or future.exception())
+        self.line.submit(call)
+        return key, element
+
+    async def _taken(self) -> None:
+        """What an eager wait has begun to take is gone from its list before anybody looks there again."""
+        taking, self._taking = self._taking, None
+        if taking is not None:
+            await asyncio.wait([taking], timeout=self._patience_s)
+            taking.cancel()
 
     async def _take(self, names: list[bytes]) -> tuple[bytes, bytes] | None:
         """Take an element that the replica sees, if no other process is quicker."""

@@ -119,6 +119,8 @@ class Line:
     async def _work(self) -> None:
         """Turn after turn, until nothing is wanted."""
         backoff = Backoff(cap_s=0.5)
+        # What one event makes several tasks ask for goes out together.
+        await asyncio.sleep(0)
         while self._calls or self._reads or self._batch:
             try:
                 await self._turn()

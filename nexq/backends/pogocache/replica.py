@@ -36,8 +36,9 @@ RIVALS_S = 0.5
 OTHERS_S = 60.0
 #: After a look as recent as this another one is not worth its round trip.
 FRESH_S = 0.002
-#: A line stands in for the one that leads when that one has not looked for so many times its wait.
-STAND_IN = 3.0
+#: A line stands in for the one that leads when that one has not looked for this long beyond its wait: its loop is held
+#: up by a handler, then. To look after it more often would take the processor from it.
+STAND_IN_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,7 +340,7 @@ class Replica:
         wait_s = min(max(quiet_s, options.busy_poll_ms / 1000), options.poll_ms / 1000)
         if looker is min(self.lookers, key=lambda line: line.order):
             return self._looked_mono + wait_s - now
-        return 0.0 if now - self._looked_mono > STAND_IN * wait_s else STAND_IN * wait_s
+        return self._looked_mono + wait_s + STAND_IN_S - now
 
     def has_others(self) -> bool:
         """Whether others use the log, too, and may answer what is written."""

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import Sequence
 
 
 class Waiter:
     """One call of `wait`. `woken` is resolved when one of its lists got an element."""
 
-    __slots__ = ("_loop", "keys", "woken")
+    __slots__ = ("_loop", "_thread", "keys", "woken")
 
     def __init__(self, keys: Sequence[bytes]) -> None:
         self.keys = keys
         self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
         self.woken: asyncio.Future[None] = self._loop.create_future()
 
     def wake(self, error: Exception | None = None) -> None:
         """Resolve the future, from any thread."""
+        if threading.get_ident() == self._thread:
+            # Its loop runs this: it need not be woken from its sleep.
+            self._resolve(error)
+            return
         # Where its loop is closed, nobody waits any more.
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._resolve, error)
