@@ -16,12 +16,14 @@ import time
 from collections import deque
 
 from nexq.backends.pogocache.calls import Batch, Call, gather
+from nexq.backends.pogocache.chain import Epoch
 from nexq.backends.pogocache.end import catch_up, look, propose, sync
 from nexq.backends.pogocache.member import Member
 from nexq.backends.pogocache.replica import Replica
-from nexq.backends.pogocache.tend import make_snapshot, snapshot_due, tend
+from nexq.backends.pogocache.tend import AUDIT_S, make_snapshot, snapshot_due, tend
 from nexq.backends.pogocache.waiting import Waiter
-from nexq.backends.pogocache.wire import Link
+from nexq.backends.pogocache.watch import Watch
+from nexq.backends.pogocache.wire import Link, pack
 from nexq.backends.wire import WireLost
 from nexq.backoff import Backoff
 from nexq.errors import BackendError, BackendUnavailable, ScriptFailed
@@ -58,6 +60,8 @@ class Line:
         self._worked_mono = 0.0
         self._snapshot: asyncio.Task[None] | None = None
         self._waiters: set[Waiter] = set()
+        self._asked: tuple[Epoch | None, int, bytes] = (None, 0, b"")
+        self._watch = Watch(replica.target, timeout_s, self._next_watch_s, self._question)
 
     # -- What is asked of it
 
@@ -88,6 +92,8 @@ class Line:
         """Have the log looked at while the waiter waits; often at first, where it begins to wait anew."""
         self._waiters.add(waiter)
         self.replica.enlist(waiter, anew=anew)
+        if anew:
+            self._watch.ring()
         if self._looker is None or self._looker.done():
             self._looker = asyncio.create_task(self._keep_looking(), name="nexq-pogocache-looks")
 
@@ -95,6 +101,8 @@ class Line:
         """The waiter waits no more."""
         self._waiters.discard(waiter)
         self.replica.withdraw(waiter)
+        if not self._waiters:
+            self._watch.ring()
 
     async def link(self) -> Link:
         """The connection, with the replica in the server's epoch. Raises BackendUnavailable, LogError, ConfigError."""
@@ -103,6 +111,7 @@ class Line:
     async def aclose(self) -> None:
         """Close the connection; calls fail."""
         self._member.closed = True
+        self._watch.close()
         if self._snapshot is not None:
             # Half a snapshot is of no use, and nobody else would clear it away.
             await asyncio.wait([self._snapshot], timeout=SNAPSHOT_S)
@@ -134,6 +143,8 @@ class Line:
                     log.exception("the log's line failed")
                 self._fail_all(error)
         self._worked_mono = time.monotonic()
+        if not self.replica.rests():
+            self._watch.ring()
         if self.replica.has_others() and (self._follower is None or self._follower.done()):
             self._follower = asyncio.create_task(self._follow(), name="nexq-pogocache-follows")
 
@@ -234,14 +245,15 @@ class Line:
         lookers.append(self)
         try:
             while self._waiters:
-                wait_s = self.replica.look_in_s(self)
-                if wait_s > 0:
+                if self._watch.usable and self._next_watch_s() is not None:
+                    await self._watch_till_news()
+                elif (wait_s := self.replica.look_in_s(self)) > 0:
                     await asyncio.sleep(wait_s)
                     continue
-                self.replica.looked()
-                link = await self.link()
-                await self._member.do(link, look)
-                await self._tend(link)
+                else:
+                    self.replica.looked()
+                    await self._member.do(await self.link(), look)
+                await self._tend(await self.link())
         except (BackendError, WireLost, ValueError) as error:
             if isinstance(error, WireLost):
                 error = BackendUnavailable(f"{self.replica.target.shown}: {error}.")
@@ -249,3 +261,33 @@ class Line:
                 waiter.wake(error)
         finally:
             lookers.remove(self)
+
+    def _next_watch_s(self) -> float | None:
+        """In how many seconds the thread looks next; None where it is not its turn: things happen, the log is to be
+        looked over, or another line leads."""
+        replica = self.replica
+        if time.monotonic() - replica.audited_mono >= AUDIT_S or not replica.rests() or not replica.leads(self):
+            return None
+        return replica.look_in_s(self)
+
+    def _question(self) -> bytes:
+        """The packed command that asks for the next entry, made anew only where there is another one."""
+        self.replica.looked()
+        epoch, position, packed = self._asked
+        if epoch is not self.replica.epoch or position != self.replica.machine.position:
+            tip = self.replica.tip()
+            packed = pack(("GET", self.replica.keys.entry(tip.epoch.epoch, tip.position + 1)))
+            self._asked = tip.epoch, tip.position, packed
+        return packed
+
+    async def _watch_till_news(self) -> None:
+        link = await self.link()
+        raw = await self._watch.news()
+        if raw is not None:
+            found = raw
+
+            async def take(link: Link, replica: Replica) -> None:
+                replica.apply(found)
+                await catch_up(link, replica)
+
+            await self._member.do(link, take)

@@ -338,18 +338,29 @@ class Replica:
         options = self.target.options
         quiet_s = (now - self._stirred_mono) / EASE
         wait_s = min(max(quiet_s, options.busy_poll_ms / 1000), options.poll_ms / 1000)
-        if looker is min(self.lookers, key=lambda line: line.order):
+        if self.leads(looker):
             return self._looked_mono + wait_s - now
         return self._looked_mono + wait_s + STAND_IN_S - now
+
+    def leads(self, looker: Looker) -> bool:
+        """Whether it is this one who looks for all; the others stand in for it."""
+        return all(looker.order <= other.order for other in self.lookers)
+
+    def rests(self) -> bool:
+        """Whether nothing has happened for so long that looks are about as seldom as they get."""
+        return time.monotonic() - self._stirred_mono > EASE * self.target.options.poll_ms / 2000
 
     def has_others(self) -> bool:
         """Whether others use the log, too, and may answer what is written."""
         return time.monotonic() - self.others_mono < OTHERS_S
 
     def may_be_behind(self) -> bool:
-        """Whether an entry that is written now may well come too late: a look is cheaper."""
+        """Whether an entry that is written now may well come too late: a look is cheaper.
+
+        Not where the last look has found nothing: others have paused, it seems.
+        """
         now = time.monotonic()
-        return now - self.others_mono < RIVALS_S and now - self._looked_mono > FRESH_S
+        return now - self.others_mono < RIVALS_S and self._looked_mono < min(self.others_mono, now - FRESH_S)
 
     def looked(self) -> None:
         """The log's end was just looked at."""

@@ -24,7 +24,7 @@ class Options:
     #: Bytes on the server, in MiB, from which on no new jobs are taken. 0: no limit.
     budget_mb: int = 1024
     #: How long an idle process waits between two looks at the log, ms; and one that is busy.
-    poll_ms: float = 24.0
+    poll_ms: float = 22.0
     busy_poll_ms: float = 1.0
     #: A file that keeps the log on this machine too.
     journal: str = ""
