@@ -86,10 +86,11 @@ class Watch:
         """End the thread, and its connection."""
         self._closed = True
         self.ring()
-        if self._socket is not None:
-            with contextlib.suppress(OSError):
-                self._socket.shutdown(socket.SHUT_RDWR)
-            self._socket.close()
+        if (open_socket := self._socket) is not None:
+            # The thread may stand in a call of it, or just have closed it.
+            with contextlib.suppress(OSError, ValueError):
+                open_socket.shutdown(socket.SHUT_RDWR)
+            open_socket.close()
 
     def _look(self) -> bytes | None:
         try:
@@ -107,12 +108,18 @@ class Watch:
         return None
 
     def _ask(self, packed: bytes) -> Any:
-        """The reply. Raises OSError, hiredis.HiredisError."""
+        """The reply. Raises OSError, ConfigError, hiredis.HiredisError."""
         if self._socket is None:
             self._socket = _open(self._target, self._timeout_s)
             if self._target.password:
+                # A server without a password refuses it; the next command is answered all the same.
                 self._reply(self._socket, pack(("AUTH", self._target.password)))
-        return self._reply(self._socket, packed)
+        if self._closed:
+            raise ConnectionAbortedError("this backend was closed")
+        reply = self._reply(self._socket, packed)
+        if isinstance(reply, hiredis.ReplyError):
+            raise ConnectionRefusedError(str(reply))
+        return reply
 
     def _reply(self, to: socket.socket, packed: bytes) -> Any:
         to.sendall(packed)
@@ -121,8 +128,6 @@ class Watch:
             if not data:
                 raise ConnectionResetError("the server closed the connection")
             self._reader.feed(data)
-        if isinstance(reply, hiredis.ReplyError):
-            raise ConnectionRefusedError(str(reply))
         return reply
 
     def _drop(self) -> None:
