@@ -235,7 +235,7 @@ def _problem(status: int) -> Json:
 
 def _text(rule: Rule) -> str:
     doc = (rule.endpoint.__doc__ or "").strip()
-    said = re.sub(r"^(`[^`]+`(, )?)+:?\s*", "", " ".join(doc.split()))
+    said = re.sub(r"^(`[^`]+`(, )?)+[:.]?\s*", "", " ".join(doc.split()))
     scope = "" if rule.scope is Scope.PUBLIC else f"Scope: `{rule.scope.value}`."
     return " ".join(part for part in (said[:1].upper() + said[1:], scope) if part)
 

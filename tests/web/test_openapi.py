@@ -282,3 +282,8 @@ def test_a_token_is_optional_where_the_server_asks_for_none(described: dict[str,
     assert described["paths"]["/api/jobs"]["get"]["security"][0] == {}
     assert described["paths"]["/livez"]["get"]["security"] == []
     assert describe(API)["paths"]["/api/jobs"]["get"]["security"][0] == {"bearer": []}
+
+
+def test_a_description_says_something_or_nothing(described: dict[str, Any]) -> None:
+    for method, path, operation in operations(described):
+        assert operation["description"][:1] not in (".", ":", ","), f"{method} {path}"

@@ -85,9 +85,11 @@ function example(schema, depth = 0) {
   if (plain.enum) return plain.enum[0];
   if ("const" in plain) return plain.const;
   const choice = (plain.anyOf || plain.oneOf || []).find((one) => resolve(one).type !== "null");
-  if (choice) return example(choice, depth);
+  if (choice && !plain.properties) return example(choice, depth);
   if (plain.properties && depth < 4) {
-    const wanted = Object.keys(plain.properties).filter((name) => (plain.required || []).includes(name) || name === "payload" || name === "ids");
+    // Beside an object's members, a choice says which of them are needed.
+    const needed = [...(plain.required || []), ...((choice || {}).required || []), "payload"];
+    const wanted = Object.keys(plain.properties).filter((name) => needed.includes(name));
     return Object.fromEntries(wanted.map((name) => [name, name === "payload" ? { to: "a@example.com" } : example(plain.properties[name], depth + 1)]));
   }
   if (plain.type === "array") return [example(plain.items || {}, depth + 1)];
@@ -102,7 +104,9 @@ function curl(method, path, operation) {
   const words = ["curl"];
   if (method !== "get") words.push(`-X ${method.toUpperCase()}`);
   words.push(quoted(base + path.replace(/{(\w+)}/g, (_, name) => name.toUpperCase())));
-  if ((operation.security || []).length) words.push(`-H "Authorization: Bearer $NEXQ_TOKEN"`);
+  // Where one of the ways in is "nothing", a token is not asked for.
+  const asks = (operation.security || []).map((way) => Object.keys(way).length > 0);
+  if (asks.length && asks.every(Boolean)) words.push(`-H "Authorization: Bearer $NEXQ_TOKEN"`);
   const body = operation.requestBody;
   if (body) {
     words.push(`-H 'Content-Type: application/json'`);
