@@ -115,12 +115,14 @@ def crew(server: PogoServer, jobs: int) -> Iterator[PogoCrew]:
             band.stop()
 
 
-def entries_and_bytes(server: PogoServer) -> tuple[int, float]:
-    """How many entries the log has, and their mean size."""
+def made_since(server: PogoServer, position: int = 0) -> tuple[int, float]:
+    """How many entries were written after a position, and the mean size of those that are still there."""
     keys = server.wire.ask(("KEYS", f"{log_of(server)}:log:*"))[0]
-    pages = [keys[at : at + 500] for at in range(0, len(keys), 500)]
-    sizes = [len(value) for page in pages for value in server.wire.ask(("MGET", *page))[0]]
-    return len(sizes), sum(sizes) / max(1, len(sizes))
+    numbers = {key: int(key.rpartition(b":")[2]) for key in keys}
+    later = [key for key in keys if numbers[key] > position]
+    pages = [later[at : at + 500] for at in range(0, len(later), 500)]
+    sizes = [len(value) for page in pages for value in server.wire.ask(("MGET", *page))[0] if value is not None]
+    return max(numbers.values(), default=position) - position, sum(sizes) / max(1, len(sizes))
 
 
 def log_of(server: PogoServer) -> str:
@@ -141,8 +143,7 @@ def bulk(given: str, sizes: Sizes) -> Figures:
         subject = Subject("nexq")
         subject.produce("bulk", server.url, sizes.jobs + 1000, count=1000)
         made = subject.produce("bulk", server.url, sizes.jobs + 1000, start=1000)
-        seen = entries_and_bytes(server)
-        floor = beside_floor(server, sizes.jobs + 1000, seen)
+        floor = beside_floor(server, sizes.jobs + 1000, made_since(server))
         return {"bulk_per_s": sizes.jobs / made["seconds"], "client_us": made["client_us"]} | floor
 
 
@@ -153,7 +154,7 @@ def drain(given: str, sizes: Sizes, processes: int) -> Figures:
     """
     with PogoServer(given) as server, crew(server, sizes.jobs) as band:
         band.subject.produce("bulk", server.url, sizes.jobs)
-        before, size = server.cpu(), entries_and_bytes(server)
+        before, (queued, _) = server.cpu(), made_since(server)
         for _ in range(processes):
             band.start()
         band.wait_started()
@@ -161,8 +162,7 @@ def drain(given: str, sizes: Sizes, processes: int) -> Figures:
         end = max(max(journal.stamps) for journal in band.journals)
         used, server_s, together = band.job_cpu(), server.cpu() - before, band.all_started()
         band.assert_all_done()
-        after = entries_and_bytes(server)
-        made = after[0] - size[0], (after[0] * after[1] - size[0] * size[1]) / max(1, after[0] - size[0])
+        made = made_since(server, queued)
         return {
             f"drain_{processes}_per_s": band.ran_since(together) / (end - together),
             "worker_us_per_job": used * 1e6 / sizes.jobs,
