@@ -121,6 +121,8 @@ class AppLink:
         """Whether a payload fits the JSON Schema of its handler to the letter. Raises InvalidPayload."""
         spec = self._app.registry.get(type)
         if spec is not None:
+            # What the handler says of it itself is said best.
+            spec.signature.check(payload)
             self._schema(type, spec.signature.json_schema()).check(payload, exact=True)
         elif (about := (await self.published()).get(type)) is not None:
             self._schema(type, about.get("schema")).check(payload, exact=True)

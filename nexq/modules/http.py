@@ -15,7 +15,8 @@ from nexq.config import setting
 from nexq.depends import CONTEXT, Context, Depends
 from nexq.modules.checks import after_s, bounded, excerpt
 from nexq.modules.failures import HttpFailed
-from nexq.outbound.guard import Guard, Names, NotAllowed, Unresolved, parse_url
+from nexq.outbound.guard import Guard, Names, NotAllowed, Unresolved
+from nexq.outbound.url import IS_URL, URL_PATTERN
 from nexq.payload import dump_json
 from nexq.retry import Retry
 
@@ -28,14 +29,6 @@ RETRY = frozenset({408, 421, 425, 429, 500, 502, 503, 504})
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 #: Headers that say where a message goes and how it is framed: the client's affair.
 _NOT_YOURS = frozenset({"host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer"})
-
-
-def _url(text: str) -> str:
-    try:
-        parse_url(text)
-    except NotAllowed as error:
-        raise ValueError(str(error)) from None
-    return text
 
 
 def _header(text: str) -> str:
@@ -62,7 +55,7 @@ def _expected(given: int | str | list[int | str]) -> list[int | str]:
     return statuses
 
 
-Url = Annotated[str, Field(max_length=8000), AfterValidator(_url)]
+Url = Annotated[str, Field(max_length=8000), IS_URL, URL_PATTERN]
 Header = Annotated[str, Field(max_length=200), AfterValidator(_header)]
 Value = Annotated[str, Field(max_length=8000), AfterValidator(_value)]
 Statuses = Annotated[int | str | list[int | str], AfterValidator(_expected)]

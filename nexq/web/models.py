@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from nexq.keys import MAX_NAME, MOST_TAGS
-from nexq.outbound.guard import NotAllowed, parse_url
+from nexq.outbound.url import IS_URL, URL_PATTERN
 from nexq.states import JobState
 from nexq.webhooks.hook import MOST_URL, End
 
@@ -24,16 +24,6 @@ def _whole(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _url(text: str) -> str:
-    try:
-        parse_url(text)
-    except NotAllowed as error:
-        raise ValueError(str(error)) from None
-    return text
-
-
-#: Described, and not checked by it: the check says more.
-_URL_PATTERN = Field(json_schema_extra={"pattern": r"^[Hh][Tt]{2}[Pp][Ss]?://[^/?#@\\\s]"})
 #: A hundred years, in seconds: the longest delay.
 MOST_S = 100 * 365 * 86_400
 #: An id, a unique key.
@@ -62,7 +52,7 @@ KeyName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")]
 class NewHook(Strict):
     """Whom to tell how jobs end."""
 
-    url: Annotated[str, Field(max_length=MOST_URL, description="http or https."), AfterValidator(_url), _URL_PATTERN]
+    url: Annotated[str, Field(max_length=MOST_URL, description="http or https."), IS_URL, URL_PATTERN]
     on: list[End] = Field(
         default_factory=lambda: list(_USUAL), min_length=1, max_length=3, description="Which ends are told."
     )
