@@ -38,6 +38,8 @@ from tests.support.rabbitmq import Broker, rabbitmq_script
 from tests.support.servers import Server, valkey_binary
 
 DEAD_WITH_PARENT = 1
+#: Who does not answer for so long, seconds, is asked anew.
+ANSWER_S = 20.0
 #: Where a bridge may kill itself; '' is a random time.
 POINTS = ("", "", "enqueue.before", "enqueue.after", "settle.before", "settle.after")
 
@@ -294,19 +296,19 @@ HASTY: list[Session] = []
 
 async def declare(amqp: str, queue: str) -> None:
     """Make the queue."""
-    async with aiormq.connect(amqp) as connection:
+    async with asyncio.timeout(ANSWER_S), aiormq.connect(amqp) as connection:
         await (await connection.channel()).queue_declare(queue, durable=True)
 
 
 async def delete(amqp: str, queue: str) -> None:
     """Drop the queue."""
-    async with aiormq.connect(amqp) as connection:
+    async with asyncio.timeout(ANSWER_S), aiormq.connect(amqp) as connection:
         await (await connection.channel()).queue_delete(queue)
 
 
 async def count_left(amqp: str, queue: str) -> int:
     """Messages in the queue that can be taken, once nobody consumes; and consumers count as one each."""
-    async with aiormq.connect(amqp) as connection:
+    async with asyncio.timeout(ANSWER_S), aiormq.connect(amqp) as connection:
         declared = await (await connection.channel()).queue_declare(queue, passive=True)
         return int(declared.message_count or 0)
 
@@ -319,11 +321,13 @@ async def publish(plan: Plan, amqp: str, queue: str, folder: Path) -> None:
     logging.getLogger("aiormq").setLevel(logging.CRITICAL)
     while todo:
         try:
-            connection = await aiormq.connect(amqp)
-            channel = await connection.channel()
+            # A broker that is starting or ending may take a connection and never answer: aiormq would wait for ever.
+            async with asyncio.timeout(ANSWER_S):
+                connection = await aiormq.connect(amqp)
+                channel = await connection.channel()
             while todo:
                 batch = todo[:200]
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(ANSWER_S):
                     await asyncio.gather(*(publish_one(channel, queue, n, ids[n]) for n in batch))
                 del todo[: len(batch)]
         except (OSError, aiormq.AMQPError, TimeoutError, asyncio.CancelledError, RuntimeError):

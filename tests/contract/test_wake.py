@@ -120,10 +120,8 @@ async def test_a_wait_on_many_queues_tells_which_one(store: Bench) -> None:
 
 async def test_an_eager_wait_tells_of_work_and_takes_the_wake_up(store: Bench) -> None:
     key = queue_keys("nexq", "mail")["wake"]
-    waiting = asyncio.create_task(store.backend.wait([key], 20, eager=True))
-    await asyncio.sleep(0)
-    await store.add("a", queue="mail")
-    assert await waiting == (key, b"1")
+    woken, _ = await asyncio.gather(store.backend.wait([key], 20, eager=True), store.add("a", queue="mail"))
+    assert woken == (key, b"1")
     # Two replicas of one log ask in turn: what one still takes the other may see.
     assert [await store.backend.wait([key], 0.05, eager=True) for _ in range(3)][1:] == [None, None]
 

@@ -198,7 +198,8 @@ async def test_of_many_eager_waiters_the_wake_up_is_gone_and_the_job_runs_once(p
         tasks = [asyncio.create_task(work(number)) for number in range(1, 4)]
         for id in "abc":
             await stores[0].moves.enqueue("q", [Entry(id, SPEC)])
-            await asyncio.sleep(0.01)
+            if waiting := [task for task in tasks if not task.done()]:
+                await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         claimed = [id for ids in await asyncio.gather(*tasks) for id in ids]
         assert len(claimed) == len(set(claimed)) >= 1
         counts = (await stores[0].views.queue("q")).counts
