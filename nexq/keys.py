@@ -13,10 +13,12 @@ from nexq.errors import InvalidName
 
 MAX_NAME = 200
 SYSTEM_TAG = "_"
-#: Tags: nothing that JSON would escape (lua/search.lua), no space, no comma.
-_TAG = re.compile(r"[A-Za-z0-9_.:/@+-]{1,100}")
+#: Names as patterns that every reader of JSON Schema understands. Tags: nothing that JSON would escape
+#: (lua/search.lua), no space, no comma.
+QUEUE_FORM = f"[A-Za-z0-9][A-Za-z0-9_./@+-]{{0,{MAX_NAME - 1}}}"
+TAG_FORM = "[A-Za-z0-9_.:/@+-]{1,100}"
 MOST_TAGS = 20
-_QUEUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./@+-]*")
+_QUEUE, _TAG = re.compile(QUEUE_FORM), re.compile(TAG_FORM)
 
 #: Key of a queue -> its kind. The prefixes stand for several keys: one per priority, worker or waiter.
 QUEUE_KEYS = {
@@ -69,7 +71,7 @@ SYSTEM_KEYS = {
 
 def check_queue(name: str) -> str:
     """The name, when a queue may be called so. Raises InvalidName."""
-    if not isinstance(name, str) or not _QUEUE.fullmatch(name) or len(name) > MAX_NAME:
+    if not isinstance(name, str) or not _QUEUE.fullmatch(name):
         raise InvalidName(
             f"{_shown(name)} is not a queue name: expected 1 to {MAX_NAME} characters from letters, digits and "
             "'_', '.', '-', '/', '@', '+', the first a letter or digit."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nexq.app.job import Job, read_plain
@@ -115,7 +115,7 @@ class AppLink:
 
     def check_published(self, type: str, payload: Any) -> None:
         """Whether a handler that `published` told of would take a payload. Raises InvalidPayload."""
-        self._schema(type, self._published[type].get("schema")).check(payload)
+        self._schema(type, lambda: self._published[type].get("schema")).check(payload)
 
     async def check_described(self, type: str, payload: Any) -> None:
         """Whether a payload fits the JSON Schema of its handler to the letter. Raises InvalidPayload."""
@@ -123,17 +123,18 @@ class AppLink:
         if spec is not None:
             # What the handler says of it itself is said best.
             spec.signature.check(payload)
-            self._schema(type, spec.signature.json_schema()).check(payload, exact=True)
+            self._schema(type, spec.signature.json_schema).check(payload, exact=True)
         elif (about := (await self.published()).get(type)) is not None:
-            self._schema(type, about.get("schema")).check(payload, exact=True)
+            self._schema(type, lambda: about.get("schema")).check(payload, exact=True)
 
-    def _schema(self, type: str, about: Any) -> PayloadSchema:
+    def _schema(self, type: str, describe: Callable[[], Any]) -> PayloadSchema:
+        """The schema of a handler's payload, made once."""
         schema = self._schemas.get(type)
         if schema is None:
             # Imported where it is needed: a worker, which has its handlers' code, starts faster.
             from nexq.schema import PayloadSchema
 
-            schema = self._schemas[type] = PayloadSchema(f"handler {type!r}", about or {})
+            schema = self._schemas[type] = PayloadSchema(f"handler {type!r}", describe() or {})
         return schema
 
     async def record(self, queue: str, id: str) -> JobRecord:

@@ -72,7 +72,7 @@ ACCESS: list[Rule] = [
         summary="Who changed what, and when",
         query={
             "kind": {"type": "string", "enum": ["admin", "write"], "description": "Only what needs this scope."},
-            "limit": params.limit(1000, 100),
+            "limit": params.LONG_PAGE,
             "cursor": params.CURSOR,
         },
         answers={200: ("A page of notes, the newest first.", None)},

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from nexq.errors import BackendError
 from nexq.store import Books
 from nexq.web.call import Call, answer
+from nexq.web.params import LONG_PAGE
 from nexq.web.principal import Principal, Scope
 from nexq.web.problems import Problem
 from nexq.web.request import WebRequest
@@ -124,7 +125,7 @@ async def list_audit(call: Call) -> Response:
     """`GET /api/audit`: notes, the newest first; `kind=admin` or `kind=write` for one sort of them."""
     if call.principal.queues:
         raise Problem(403, "queue-limited", "A token that covers only some queues cannot read the audit.")
-    limit = int(call.query("limit", "100"))
+    limit = call.page_size(LONG_PAGE)
     kind = call.query("kind")
     after = _read_cursor(call.query("cursor"))
     kinds = [True, False] if not kind else [kind == "admin"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import orjson
@@ -49,6 +50,10 @@ class Call:
     def query(self, name: str, default: str = "") -> str:
         """A parameter of the query, as the route's rule allows it."""
         return self.request.query_params.get(name, default)
+
+    def page_size(self, page: Mapping[str, Any]) -> int:
+        """How many a page shows: as the query says, which was held to the schema, or the schema's default."""
+        return int(self.query("limit") or page["default"])
 
     async def body(self) -> bytes:
         """The body, refused before it is read whole when it is over the limit. Raises Problem 413."""

@@ -17,6 +17,7 @@ from nexq.states import PRIORITIES, JobState
 from nexq.store import Found, Wanted
 from nexq.store.search import ANY, SLICE
 from nexq.web.call import Call, answer
+from nexq.web.params import PAGE
 from nexq.web.problems import Problem
 
 #: Jobs looked at for one page, where a filter lets few through.
@@ -94,7 +95,7 @@ async def by_ids(call: Call, ids: list[str], queue: str = "") -> AsyncIterator[J
 
 async def answer_page(call: Call, wanted: Filter) -> Response:
     """One page as the query's limit and cursor say."""
-    limit = int(call.query("limit", "50"))
+    limit = call.page_size(PAGE)
     records, cursor = await collect(call, wanted, limit, call.query("cursor"))
     headers = {}
     if cursor is not None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from nexq.keys import MAX_NAME, MOST_TAGS
+from nexq.keys import MAX_NAME, MOST_TAGS, QUEUE_FORM, TAG_FORM
 from nexq.outbound.url import IS_URL, URL_PATTERN
 from nexq.states import JobState
 from nexq.webhooks.hook import MOST_URL, End
@@ -29,9 +29,9 @@ MOST_S = 100 * 365 * 86_400
 #: An id, a unique key.
 Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
 #: A name of a queue in a body.
-QueueName = Annotated[str, Field(min_length=1, max_length=MAX_NAME, pattern=r"^[A-Za-z0-9][A-Za-z0-9_./@+-]*$")]
+QueueName = Annotated[str, Field(pattern=f"^{QUEUE_FORM}$")]
 #: A word that a job is found by.
-Tag = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9_.:/@+-]+$")]
+Tag = Annotated[str, Field(pattern=f"^{TAG_FORM}$")]
 #: A point in time. Text only: a bare number says nothing of its unit.
 Instant = Annotated[datetime, Field(strict=False), BeforeValidator(_text)]
 #: For an integer of a body, after its bounds, which the description would not have otherwise.

@@ -88,7 +88,7 @@ def describe(
     names: set[str] = set()
     described = [rule for rule in rules if rule.answers]
     for rule in described:
-        operation = _operation(rule, refs)
+        operation = _operation(rule, refs, schemas)
         operation["operationId"] = _unused(rule.endpoint.__name__, rule, names)
         paths.setdefault(_path(rule), {})[rule.method.lower()] = operation
     by_name = next((rule for rule in described if rule.endpoint.__name__ == "create_for_handler"), None)
@@ -128,7 +128,7 @@ def _schemas(rules: Sequence[Rule]) -> tuple[dict[type[BaseModel], Json], Json]:
     return {model: refs[model, "validation"] for model in models}, definitions["$defs"]
 
 
-def _operation(rule: Rule, refs: Mapping[type[BaseModel], Json]) -> Json:
+def _operation(rule: Rule, refs: Mapping[type[BaseModel], Json], schemas: Json) -> Json:
     name = rule.endpoint.__name__
     mutates = rule.method != "GET"
     operation: Json = {"tags": [rule.tag], "summary": rule.summary, "description": _text(rule)}
@@ -144,7 +144,7 @@ def _operation(rule: Rule, refs: Mapping[type[BaseModel], Json]) -> Json:
     if parameters:
         operation["parameters"] = parameters
     if rule.body is not None:
-        schema = rule.body.model_json_schema()
+        schema = schemas[refs[rule.body]["$ref"].removeprefix(_REF)]
         required = "required" in schema or "anyOf" in schema
         operation["requestBody"] = {"required": required, "content": {"application/json": {"schema": refs[rule.body]}}}
     elif name == "create_for_handler":
@@ -178,7 +178,7 @@ def _handlers_operation(by_name: Rule, handler: Mapping[str, Any], refs: Any, sc
     for inner, definition in schema.pop("$defs", {}).items():
         schemas[f"{component}.{inner}"] = _moved(definition, component)
     schemas[component] = _moved(schema, component)
-    operation = _operation(by_name, refs)
+    operation = _operation(by_name, refs, schemas)
     operation["operationId"] = "create:" + component.removeprefix("handler.")
     operation["summary"] = f"Submit a job of {name}"
     operation["description"] = str(handler.get("doc") or "") or operation["description"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from nexq.keys import QUEUE_FORM, TAG_FORM
 from nexq.states import JobState
 from nexq.web.problems import Problem
 from nexq.web.request import WebRequest
@@ -12,35 +13,37 @@ from nexq.web.request import WebRequest
 #: Parameter -> its JSON Schema with a description.
 Params = dict[str, dict[str, Any]]
 
-_QUEUE_NAME = "[A-Za-z0-9][A-Za-z0-9_./@+-]{0,199}"
-_TAG = "[A-Za-z0-9_.:/@+-]{1,100}"
+
+def _some(form: str) -> str:
+    """The pattern of some names by commas, or none."""
+    return f"^({form})?(,({form})?)*$"
+
+
 #: Tags by commas.
-TAGS = f"^({_TAG})?(,({_TAG})?)*$"
+TAGS = _some(TAG_FORM)
 STRING: dict[str, Any] = {"type": "string"}
 #: Parameter of the path -> its schema, where it is not any text.
-PATH: Params = {"queue": {**STRING, "pattern": f"^{_QUEUE_NAME}$"}}
+PATH: Params = {"queue": {**STRING, "pattern": f"^{QUEUE_FORM}$"}}
 QUEUES = {
     **STRING,
-    "pattern": f"^({_QUEUE_NAME})?(,({_QUEUE_NAME})?)*$",
+    "pattern": _some(QUEUE_FORM),
     "description": "Only these queues, by commas.",
 }
 QUEUE: Params = {
     "queue": {
         **STRING,
-        "pattern": f"^({_QUEUE_NAME})?$",
+        "pattern": f"^({QUEUE_FORM})?$",
         "description": "The job's queue, where it is known: spares a search.",
     }
 }
 
 
-def limit(most: int, default: int) -> dict[str, Any]:
-    """The schema of a page's size."""
-    return {"type": "integer", "minimum": 1, "maximum": most, "default": default}
-
-
+#: Sizes of a page: of whole jobs, and of short rows.
+PAGE: dict[str, Any] = {"type": "integer", "minimum": 1, "maximum": 500, "default": 50}
+LONG_PAGE: dict[str, Any] = {**PAGE, "maximum": 1000, "default": 100}
 CURSOR = {**STRING, "description": "The `next` of the page before."}
 LISTING: Params = {
-    "queue": {**STRING, "pattern": f"^({_QUEUE_NAME})?$", "description": "Only this queue."},
+    "queue": {**STRING, "pattern": f"^({QUEUE_FORM})?$", "description": "Only this queue."},
     "state": {**STRING, "enum": [state.value for state in JobState], "description": "Only this state."},
     "type": {**STRING, "description": "Only this type."},
     "q": {**STRING, "description": "Text in the id, the type, the payload or the last error, in any case."},
@@ -51,7 +54,7 @@ LISTING: Params = {
     },
     "worker": {**STRING, "description": "Only those that this worker runs, or ran last."},
     "fingerprint": {**STRING, "description": "Only with such a last error (GET /api/dead/groups)."},
-    "limit": limit(500, 50),
+    "limit": PAGE,
     "cursor": CURSOR,
 }
 EVENTS: Params = {

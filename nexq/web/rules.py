@@ -295,7 +295,7 @@ API: list[Rule] = [
         summary="Jobs that were taken back from dead workers",
         query={
             "worker": {**params.STRING, "description": "Only from this one."},
-            "limit": params.limit(1000, 100),
+            "limit": params.LONG_PAGE,
         },
         answers={200: ("The jobs, the newest first.", models.ReroutedBody)},
     ),

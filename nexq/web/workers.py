@@ -15,6 +15,7 @@ from nexq.store import Rerouted, Wanted, WorkerView
 from nexq.web.call import Call, answer
 from nexq.web.listing import Filter, collect
 from nexq.web.models import WHOLE, Strict
+from nexq.web.params import LONG_PAGE
 from nexq.web.problems import Problem
 from nexq.web.queues import may_see
 
@@ -47,7 +48,7 @@ async def get_worker(call: Call) -> Response:
 
 async def list_rerouted(call: Call) -> Response:
     """`GET /api/rerouted`: jobs that were taken back from dead workers, the newest first."""
-    limit = int(call.query("limit", "100"))
+    limit = call.page_size(LONG_PAGE)
     queues = [q for q in (await call.store.views.directory()).queues if call.principal.may_touch(q)]
     return answer({"rerouted": await _rerouted(call, queues, call.query("worker"), limit)})
 
